@@ -1,0 +1,27 @@
+package ledger
+
+import "strings"
+
+// Write is one key and its new value.
+type Write struct {
+	Key   []byte
+	Value []byte
+}
+
+// MapWrites is what one transaction does to one map. Writes and Removes are in
+// ascending byte order of key, and no key is in both.
+type MapWrites struct {
+	Name    string
+	Writes  []Write
+	Removes [][]byte
+}
+
+// WriteSet is what one transaction does: one element a touched map, in ascending
+// byte order of name. It is immutable once built and may be shared freely.
+type WriteSet []MapWrites
+
+// publicPrefix marks maps whose content is written to the ledger in the clear.
+const publicPrefix = "public:"
+
+// IsPublic reports whether the map's content goes to the public domain.
+func IsPublic(mapName string) bool { return strings.HasPrefix(mapName, publicPrefix) }
