@@ -1,0 +1,5 @@
+package api
+
+type imagePool struct{}
+
+type reuseCache struct{}
