@@ -110,10 +110,9 @@ func parseSet(issuer string, jwks []byte) (map[string]Entry, error) {
 		if err != nil {
 			return nil, fmt.Errorf("key %d: %w", i, err)
 		}
-		if _, twice := wanted[kid]; twice {
-			return nil, fmt.Errorf("key %d: kid %q appears twice", i, kid)
+		if _, twice := wanted[kid]; !twice { // providers do repeat a kid: the first key counts
+			wanted[kid] = entry
 		}
-		wanted[kid] = entry
 	}
 	return wanted, nil
 }

@@ -1,0 +1,203 @@
+package jwt
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+)
+
+// Challenge is the www-authenticate value that goes with a 401 of this policy.
+const Challenge = `Bearer realm="JWT bearer token access", error="invalid_token"`
+
+// MaxTokenBytes bounds a token before it is decoded; request headers are
+// limited to less by default.
+const MaxTokenBytes = 1 << 20
+
+// Failure says why a token was not accepted. Status 401 means that the next
+// policy of the endpoint may be tried and Message goes into that policy's
+// details entry; 400 and 500 end the request with Code and Message.
+type Failure struct {
+	Status  int
+	Code    string
+	Message string
+}
+
+// Error prints the text that the client sees.
+func (f *Failure) Error() string { return f.Message }
+
+// refuse is the ordinary failure: not authenticated.
+func refuse(format string, args ...any) *Failure {
+	return &Failure{Status: http.StatusUnauthorized, Code: "InvalidAuthenticationInfo", Message: fmt.Sprintf(format, args...)}
+}
+
+func badInput(format string, args ...any) *Failure {
+	return &Failure{Status: http.StatusBadRequest, Code: "InvalidInput", Message: fmt.Sprintf(format, args...)}
+}
+
+func internal(format string, args ...any) *Failure {
+	return &Failure{Status: http.StatusInternalServerError, Code: "InternalError", Message: fmt.Sprintf(format, args...)}
+}
+
+// token is a decoded, not yet verified token.
+type token struct {
+	header, payload object
+	signed          string // the text the signature covers
+	signature       []byte
+	kid             string
+	claims          claims
+}
+
+// claims are the payload members the check itself needs.
+type claims struct {
+	exp, nbf uint64
+	hasNBF   bool
+	iss      string
+	tid      *string
+}
+
+// bearer cuts the token out of an authorization header.
+func bearer(authorization string, present bool) (string, *Failure) {
+	if !present {
+		return "", refuse("Missing authorization header")
+	}
+	scheme, rest, two := strings.Cut(authorization, " ")
+	if !two {
+		return "", refuse("Authorization header only contains one field")
+	}
+	if scheme != "Bearer" {
+		return "", refuse("Authorization header does not have Bearer scheme")
+	}
+	return rest, nil
+}
+
+// parse decodes the three parts and the claims the check needs.
+func parse(text string) (*token, *Failure) {
+	if len(text) > MaxTokenBytes {
+		return nil, refuse("Malformed JWT: longer than %d bytes", MaxTokenBytes)
+	}
+	parts := strings.Split(text, ".")
+	if len(parts) != 3 {
+		return nil, refuse("Malformed JWT: must contain exactly 3 parts")
+	}
+	raw := make([][]byte, len(parts))
+	for i, p := range parts {
+		b, f := decodePart(p)
+		if f != nil {
+			return nil, f
+		}
+		raw[i] = b
+	}
+	t := &token{signed: parts[0] + "." + parts[1], signature: raw[2]}
+	var f *Failure
+	if t.header, t.payload, f = parseObjects(raw[0], raw[1]); f != nil {
+		return nil, f
+	}
+	if t.kid, f = headerKID(t.header); f != nil {
+		return nil, f
+	}
+	t.claims, f = payloadClaims(t.payload)
+	return t, f
+}
+
+// decodePart takes the URL alphabet, padded or not. The text of the failure is
+// OpenSSL's up to the counts, which describe its internal buffer.
+func decodePart(p string) ([]byte, *Failure) {
+	b, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(p, "="))
+	if err != nil {
+		return nil, internal("OSSL: Could not decode final from base64 string: %v", err)
+	}
+	return b, nil
+}
+
+func parseObjects(header, payload []byte) (h, p object, f *Failure) {
+	values := [2]any{}
+	for i, raw := range [][]byte{header, payload} {
+		v, err := decodeJSON(raw)
+		if err != nil {
+			return nil, nil, refuse("JWT header or payload is not valid JSON: %v", err)
+		}
+		values[i] = v
+	}
+	h, ok := values[0].(object)
+	if !ok {
+		return nil, nil, refuse("JWT header or payload is not an object")
+	}
+	if p, ok = values[1].(object); !ok {
+		return nil, nil, refuse("JWT header or payload is not an object")
+	}
+	return h, p, nil
+}
+
+// headerKID checks the header's schema. The algorithm must be one of the two
+// names, but the one that is used follows the key's type, so a wrong name
+// cannot choose a weaker check.
+func headerKID(h object) (string, *Failure) {
+	for _, field := range []string{"alg", "kid"} {
+		if _, ok := h[field]; !ok {
+			return "", refuse("JWT header does not follow schema: %s", missing(field, h))
+		}
+		if field == "alg" && h["alg"] != "RS256" && h["alg"] != "ES256" {
+			return "", refuse("JWT header does not follow schema: At #/alg: %s is not convertible to JwtCryptoAlgorithm", dump(h["alg"]))
+		}
+	}
+	kid, ok := h["kid"].(string)
+	if !ok {
+		return "", wrongType("string", h["kid"])
+	}
+	return kid, nil
+}
+
+func payloadClaims(p object) (claims, *Failure) {
+	var c claims
+	var f *Failure
+	for _, field := range []string{"exp", "iss"} {
+		if _, ok := p[field]; !ok {
+			return c, refuse("JWT payload is missing required field: %s", missing(field, p))
+		}
+		if field == "exp" {
+			if c.exp, f = seconds(p["exp"]); f != nil {
+				return c, f
+			}
+		}
+	}
+	var ok bool
+	if c.iss, ok = p["iss"].(string); !ok {
+		return c, wrongType("string", p["iss"])
+	}
+	if v := p["nbf"]; v != nil {
+		c.hasNBF = true
+		if c.nbf, f = seconds(v); f != nil {
+			return c, f
+		}
+	}
+	if v := p["tid"]; v != nil {
+		tid, ok := v.(string)
+		if !ok {
+			return c, wrongType("string", v)
+		}
+		c.tid = &tid
+	}
+	return c, nil
+}
+
+// seconds converts a number as CCF's unsigned field does: fractions are cut
+// and negative numbers wrap around to a far future (corrections A4).
+func seconds(v any) (uint64, *Failure) {
+	n, ok := v.(number)
+	if !ok {
+		return 0, wrongType("number", v)
+	}
+	return n.unsigned(), nil
+}
+
+func missing(field string, o object) string {
+	return fmt.Sprintf("At #/: Missing required field '%s' in object: %s", field, dump(o))
+}
+
+func wrongType(want string, got any) *Failure {
+	return badInput("[json.exception.type_error.302] type must be %s, but is %s", want, typeName(got))
+}
+
+func validUTF8(b []byte) bool { return utf8.Valid(b) }
