@@ -1,0 +1,69 @@
+package frontend
+
+import (
+	"context"
+
+	"concordat/ledger"
+	"concordat/ledger/kv"
+	"concordat/node/httpd"
+)
+
+// Param is one path parameter, raw as it stood in the path.
+type Param struct {
+	Name, Value string
+}
+
+// Context is one run of an endpoint for one request. After a conflict the endpoint runs again with a fresh Context and an empty response.
+type Context struct {
+	Ctx      context.Context
+	Session  *httpd.Session
+	Req      *httpd.Request
+	Resp     *httpd.Response
+	Frontend *Frontend
+	Endpoint *Endpoint
+	Actor    string // "node", "gov" or "app"
+	Path     string // as requested, without query: "/app/log/private" or "/log/private"
+	Local    string // without the actor's prefix
+	Query    Query
+	Params   []Param
+	Caller   *Identity
+	Attempt  int // 1 for the first run
+
+	tx           *kv.Tx
+	root         ledger.Digest
+	opts         SubmitOptions
+	apply        *bool
+	localCommit  func(ledger.TxID) error
+	noCommitWait bool
+}
+
+// Ledger is the node's consensus, nil before the node has any.
+func (c *Context) Ledger() Ledger { return c.Frontend.ledger() }
+
+// Root is the Merkle root over the transaction's snapshot; only for endpoints with NeedsRoot, after Tx.
+func (c *Context) Root() ledger.Digest { return c.root }
+
+// SetClaims binds a digest to the transaction; it becomes part of its receipt.
+func (c *Context) SetClaims(d ledger.Digest) { c.opts.Claims = d }
+
+// SetApplyWrites overrides the rule that only 2xx responses commit.
+func (c *Context) SetApplyWrites(apply bool) { c.apply = &apply }
+
+// ForceChunk closes the ledger chunk after this transaction.
+func (c *Context) ForceChunk() { c.opts.ForceChunk = true }
+
+// ForceSnapshot asks for a snapshot at the next signature.
+func (c *Context) ForceSnapshot() { c.opts.ForceSnapshot = true }
+
+// OnLocalCommit runs f after the transaction got its id and before the response leaves. When f fails the answer is a 500 that names the id.
+func (c *Context) OnLocalCommit(f func(ledger.TxID) error) { c.localCommit = f }
+
+// Param returns a path parameter as it stood in the path, or "".
+func (c *Context) Param(name string) string {
+	for _, p := range c.Params {
+		if p.Name == name {
+			return p.Value
+		}
+	}
+	return ""
+}
