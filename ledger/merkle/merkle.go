@@ -28,13 +28,13 @@ func node(left, right *ledger.Digest) ledger.Digest {
 }
 
 // Frontier is the right edge of a tree: enough to append leaves and to compute
-// the root. It is a value: a copy is an independent tree, and keeping the copy
-// made before appending is the whole of undoing. The zero value is the tree with
-// no leaves; a ledger starts with New.
+// the root. It is a value: a copy is an independent tree, keeping the copy made
+// before appending is the whole of undoing, and == compares trees. The zero
+// value is the tree with no leaves; a ledger starts with New.
 type Frontier struct {
 	size uint64
-	// peaks[i] is the root of a complete subtree of 1<<i leaves, meaningful
-	// when bit i of size is set. Larger subtrees lie further left.
+	// peaks[i] is the root of a complete subtree of 1<<i leaves when bit i of
+	// size is set, and zeros otherwise. Larger subtrees lie further left.
 	peaks [64]ledger.Digest
 }
 
@@ -53,6 +53,7 @@ func (f *Frontier) Append(leaf ledger.Digest) {
 	level := 0
 	for f.size>>level&1 == 1 {
 		leaf = node(&f.peaks[level], &leaf)
+		f.peaks[level] = ledger.Digest{} // so that == compares trees
 		level++
 	}
 	f.peaks[level] = leaf
