@@ -19,7 +19,7 @@ const (
 	writeTimeout          = 60 * time.Second // a client that does not read its answers
 	maxTarget             = 1 << 20          // CCF does not bound the request target separately; this bound keeps it from growing without end
 	maxHeaderLines        = 1 << 14          // repeated names are not counted by CCF's limit; this bounds their number
-	readBufferSize        = 8 << 10
+	readBufferSize        = 20 << 10         // a whole TLS record and a bit
 	writeBufferSize       = 8 << 10
 	maxRetainedBufferSize = 64 << 10 // larger buffers go back to the collector, not to the pool
 )
@@ -49,3 +49,9 @@ func (l Limits) withDefaults() Limits {
 	or32(&l.FrameSize, DefaultFrameSize)
 	return l
 }
+
+const (
+	minRead     = 4 << 10  // room for a read; the buffer grows below it
+	initialBody = 64 << 10 // first allocation for a body that is not in the buffer yet
+	flushAt     = 64 << 10 // answers to pipelined requests are written at the latest when they add up to this
+)

@@ -41,3 +41,14 @@ func raise(active, peak *atomic.Int64) int64 {
 	}
 	return n
 }
+
+func (i *Interface) metrics() InterfaceMetrics {
+	c := &i.counters
+	return InterfaceMetrics{
+		Active: c.active.Load(),
+		Errors: Errors{Parsing: c.parsing.Load(), HeaderTooLarge: c.headerTooLarge.Load(), BodyTooLarge: c.bodyTooLarge.Load()},
+		Hard:   int64(i.Limits.HardCap),
+		Peak:   c.peak.Load(),
+		Soft:   int64(i.Limits.SoftCap),
+	}
+}

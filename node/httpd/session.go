@@ -21,6 +21,7 @@ type Session struct {
 	// View is the consensus view the session's first request ran in; 0 until then. The frontend keeps it (session consistency).
 	View uint64
 
+	flush       func() error
 	peer        *x509.Certificate
 	peerErr     error
 	fingerprint string
@@ -48,4 +49,11 @@ func (s *Session) PeerID() string {
 		s.fingerprint = hex.EncodeToString(sum[:])
 	}
 	return s.fingerprint
+}
+
+// Flush writes the answers of earlier pipelined requests that are still buffered. A handler calls it before it waits for something slow.
+func (s *Session) Flush() {
+	if s.flush != nil {
+		s.flush() //nolint:errcheck // the connection's next write reports it
+	}
 }
