@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"slices"
-	"strconv"
 )
 
 // Sealer is one ledger secret as the entry codec needs it.
@@ -145,11 +144,4 @@ func appendEvidence(dst []byte, id TxID, nonce [32]byte) []byte {
 func evidenceDigest(id TxID, nonce [32]byte) Digest {
 	var b [evidenceMax]byte
 	return sha256.Sum256(appendEvidence(b[:0], id, nonce))
-}
-
-// AppendTo appends the text form of t, "view.seqno".
-func (t TxID) AppendTo(dst []byte) []byte {
-	dst = strconv.AppendUint(dst, t.View, 10)
-	dst = append(dst, '.')
-	return strconv.AppendUint(dst, t.Seqno, 10)
 }

@@ -37,11 +37,13 @@ type TxID struct {
 }
 
 // String is the form used in headers and JSON: "2.15".
-func (t TxID) String() string {
-	b := make([]byte, 0, 24)
-	b = strconv.AppendUint(b, t.View, 10)
-	b = append(b, '.')
-	return string(strconv.AppendUint(b, t.Seqno, 10))
+func (t TxID) String() string { return string(t.AppendTo(make([]byte, 0, 24))) }
+
+// AppendTo appends what String returns.
+func (t TxID) AppendTo(dst []byte) []byte {
+	dst = strconv.AppendUint(dst, t.View, 10)
+	dst = append(dst, '.')
+	return strconv.AppendUint(dst, t.Seqno, 10)
 }
 
 // IsZero reports whether t names no transaction.
