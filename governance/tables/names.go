@@ -54,7 +54,6 @@ const (
 	JWTKeysLegacyPlural   = "public:ccf.gov.jwt.public_signing_keys"
 	JWTKeyIssuerLegacy    = "public:ccf.gov.jwt.public_signing_key_issuer"
 	legacyInternalValues  = "public:ccf.internal.values"
-	gov                   = "public:ccf.gov."
 	internal              = "public:ccf.internal."
 	FrameworkPublicPrefix = "public:ccf."
 )

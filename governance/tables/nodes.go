@@ -60,26 +60,26 @@ type VirtualQuote struct {
 // governance only ever shows them. The host and port members repeat the first
 // interface for readers of older releases.
 type NodeInfo struct {
-	ACME                       jsondoc.Opaque            `json:"acme,omitempty"`
-	Cert                       string                    `json:"cert,omitempty"`
-	CertificateSigningRequest  string                    `json:"certificate_signing_request,omitempty"`
-	CodeDigest                 string                    `json:"code_digest,omitempty"`
-	EncryptionPubKey           string                    `json:"encryption_pub_key"`
-	LedgerSecretSeqno          *uint64                   `json:"ledger_secret_seqno,omitempty"`
-	NodeData                   jsondoc.Opaque            `json:"node_data,omitempty"`
-	NodeToNodeInterface        jsondoc.Opaque            `json:"node_to_node_interface,omitempty"`
-	NodeHost                   string                    `json:"nodehost"`
-	NodePort                   string                    `json:"nodeport"`
-	PubHost                    string                    `json:"pubhost"`
-	PublicKey                  string                    `json:"public_key,omitempty"`
-	PubPort                    string                    `json:"pubport"`
-	QuoteInfo                  QuoteInfo                 `json:"quote_info"`
-	RetiredCommitted           bool                      `json:"retired_committed,omitempty"`
-	RPCInterfaces              map[string]jsondoc.Opaque `json:"rpc_interfaces"`
-	RPCHost                    string                    `json:"rpchost"`
-	RPCPort                    string                    `json:"rpcport"`
-	Status                     NodeStatus                `json:"status"`
-	WillLocallySealLedgerSecrs bool                      `json:"will_locally_seal_ledger_secrets,omitempty"`
+	ACME                         jsondoc.Opaque            `json:"acme,omitempty"`
+	Cert                         string                    `json:"cert,omitempty"`
+	CertificateSigningRequest    string                    `json:"certificate_signing_request,omitempty"`
+	CodeDigest                   string                    `json:"code_digest,omitempty"`
+	EncryptionPubKey             string                    `json:"encryption_pub_key"`
+	LedgerSecretSeqno            *uint64                   `json:"ledger_secret_seqno,omitempty"`
+	NodeData                     jsondoc.Opaque            `json:"node_data,omitempty"`
+	NodeToNodeInterface          jsondoc.Opaque            `json:"node_to_node_interface,omitempty"`
+	NodeHost                     string                    `json:"nodehost"`
+	NodePort                     string                    `json:"nodeport"`
+	PubHost                      string                    `json:"pubhost"`
+	PublicKey                    string                    `json:"public_key,omitempty"`
+	PubPort                      string                    `json:"pubport"`
+	QuoteInfo                    QuoteInfo                 `json:"quote_info"`
+	RetiredCommitted             bool                      `json:"retired_committed,omitempty"`
+	RPCInterfaces                map[string]jsondoc.Opaque `json:"rpc_interfaces"`
+	RPCHost                      string                    `json:"rpchost"`
+	RPCPort                      string                    `json:"rpcport"`
+	Status                       NodeStatus                `json:"status"`
+	WillLocallySealLedgerSecrets bool                      `json:"will_locally_seal_ledger_secrets,omitempty"`
 }
 
 // Interface is what governance shows of one RPC interface.

@@ -3,15 +3,15 @@
 export function validate(input) {
   const faults = [];
   let position = 0;
-  for (const { name, args } of JSON.parse(input).actions) {
-    const action = actions.get(name);
+  for (const step of JSON.parse(input).actions) {
+    const action = actions.get(step.name);
     if (action === undefined) {
-      faults.push(`${name}: no such action`);
+      faults.push(`${step.name}: no such action`);
     } else {
       try {
-        action.validate(args);
+        action.validate(step.args);
       } catch (e) {
-        faults.push(`${name} at position ${position} failed validation: ${e}\n${e.stack}`);
+        faults.push(`${step.name} at position ${position} failed validation: ${e}\n${e.stack}`);
       }
     }
     position += 1;

@@ -1,0 +1,71 @@
+package governance
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"concordat/governance/tables"
+	"concordat/ledger"
+	"concordat/ledger/kv"
+)
+
+// maxCreatedAt is the largest timestamp that the ten digits of a key can hold.
+const maxCreatedAt = 9_999_999_999
+
+// createdAtDigits is the width of the timestamp in a key.
+const createdAtDigits = 10
+
+// guardReplay refuses a proposal that was seen before, or that is too old to
+// tell: the window remembers the newest proposals, and one older than their
+// median could have been forgotten. No clock is asked; members agree on time by
+// what they sign.
+func guardReplay(tx *kv.Tx, createdAt uint64, digest ledger.Digest, proposalID string) error {
+	if createdAt > maxCreatedAt {
+		return refuse(InvalidCreatedAt, "Header parameter created_at value is too large")
+	}
+	key := fmt.Sprintf("%0*d:%s", createdAtDigits, createdAt, digest.Hex())
+	seen, ok, err := tables.RecentProposals.Get(tx, key)
+	if err != nil {
+		return err
+	}
+	if ok {
+		return refuse(ProposalReplay, "Proposal submission replay, already exists as proposal %s", seen)
+	}
+	config, _, err := tables.Config.Get(tx)
+	if err != nil {
+		return err
+	}
+	window := tables.Bytes{Name: tables.RecentProposalsTable}
+	keys := window.Keys(tx)
+	if len(keys) > 0 {
+		median := timestampOf(keys[len(keys)/2])
+		if timestampOf(key) < median {
+			return refuse(ProposalCreatedTooLongAgo, "Proposal created too long ago, created_at must be greater than %s", plainNumber(median))
+		}
+	}
+	if err := tables.RecentProposals.Put(tx, key, proposalID); err != nil {
+		return err
+	}
+	// With this one, no more than the window may remain.
+	if keep := int(min(config.Window(), maxCreatedAt)) - 1; len(keys) > keep {
+		for _, old := range keys[:len(keys)-max(keep, 0)] {
+			window.Delete(tx, old)
+		}
+	}
+	return nil
+}
+
+// timestampOf is the first half of a key; equal width makes text order number order.
+func timestampOf(key string) string {
+	ts, _, _ := strings.Cut(key, ":")
+	return ts
+}
+
+func plainNumber(digits string) string {
+	n, err := strconv.ParseUint(digits, 10, 64)
+	if err != nil {
+		return digits
+	}
+	return strconv.FormatUint(n, 10)
+}
