@@ -21,7 +21,7 @@ import (
 // Scripts runs one exported function of a module in an interpreter of its own;
 // *api.Scripts does.
 type Scripts interface {
-	Run(ctx context.Context, s api.Script, args []any, h *api.Host, l api.Limits) (*api.Value, error)
+	Run(ctx context.Context, s api.Script, args []any, h *api.Host, l api.Limits) (api.Value, error)
 }
 
 // Engine carries out members' requests. It holds no state of its own and is

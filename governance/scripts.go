@@ -20,10 +20,10 @@ func scriptError(err error) (*api.ScriptError, bool) {
 }
 
 // run calls one export. Scripts that may write get the actions of a.
-func (e *Engine) run(ctx context.Context, tx *kv.Tx, s api.Script, args []any, a api.NodeActions) (*api.Value, error) {
+func (e *Engine) run(ctx context.Context, tx *kv.Tx, s api.Script, args []any, a api.NodeActions) (api.Value, error) {
 	limits, err := scriptLimits(tx)
 	if err != nil {
-		return nil, err
+		return api.Value{}, err
 	}
 	host := &api.Host{Tx: tx, Access: api.GovRO, SNP: e.SNP, Log: e.Log}
 	if a != nil {
@@ -52,17 +52,17 @@ func scriptLimits(tx *kv.Tx) (api.Limits, error) {
 }
 
 // constitution calls one export of the constitution in force.
-func (e *Engine) constitution(ctx context.Context, tx *kv.Tx, export string, args []any, a api.NodeActions, fields ...string) (*api.Value, error) {
+func (e *Engine) constitution(ctx context.Context, tx *kv.Tx, export string, args []any, a api.NodeActions, fields ...string) (api.Value, error) {
 	text, ok, err := tables.ConstitutionText.Get(tx)
 	if err != nil {
-		return nil, err
+		return api.Value{}, err
 	}
 	if !ok {
-		return nil, refuse(Internal, "No constitution is set - proposals cannot be evaluated")
+		return api.Value{}, refuse(Internal, "No constitution is set - proposals cannot be evaluated")
 	}
 	v, err := e.run(ctx, tx, api.Script{Name: constitutionName, Source: text, Export: export, Fields: fields}, args, a)
 	if s, ok := scriptError(err); ok && s.Load {
-		return nil, refuse(Internal, "%s", s.Reason)
+		return v, refuse(Internal, "%s", s.Reason)
 	}
 	return v, err
 }
@@ -79,11 +79,11 @@ func (e *Engine) validate(ctx context.Context, tx *kv.Tx, proposal string) error
 	if v.Kind != "object" && v.Kind != "function" {
 		return refuse(Internal, "Validation failed to return an object")
 	}
-	if valid := v.Fields["valid"]; valid != nil && valid.Truthy {
+	if v.Fields["valid"].Truthy {
 		return nil
 	}
 	description := ""
-	if d := v.Fields["description"]; d != nil && d.Kind == "string" {
+	if d := v.Fields["description"]; d.Kind == "string" {
 		description = d.Text
 	}
 	return refuse(ProposalFailedToValidate, "Proposal failed to validate: %s", description)
