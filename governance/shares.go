@@ -84,21 +84,21 @@ func (n *Node) issueShares(tx *kv.Tx, s *secret.Secret, previousStored *ledger.S
 		WrappedLatestLedgerSecret:   share.Wrap(wrapping, s),
 	}
 	for i, id := range h.participants {
-		if err := encryptShare(tx, row.EncryptedShares, id, split[i]); err != nil {
+		if err := n.encryptShare(tx, row.EncryptedShares, id, split[i]); err != nil {
 			return err
 		}
 	}
 	for _, id := range h.owners {
-		if err := encryptShare(tx, row.EncryptedShares, id, full); err != nil {
+		if err := n.encryptShare(tx, row.EncryptedShares, id, full); err != nil {
 			return err
 		}
 	}
 	return tables.Shares.Put(tx, row)
 }
 
-func encryptShare(tx *kv.Tx, into map[string][]byte, id string, plain []byte) error {
+func (n *Node) encryptShare(tx *kv.Tx, into map[string][]byte, id string, plain []byte) error {
 	pem, _ := tables.MemberKeys.PEM(tx, id)
-	sealed, err := keys.EncryptTo([]byte(pem), plain)
+	sealed, err := keys.EncryptTo(n.Rand, []byte(pem), plain)
 	if err != nil {
 		return fmt.Errorf("encryption key of member %s: %w", id, err)
 	}
@@ -159,7 +159,7 @@ func (n *Node) broadcast(tx *kv.Tx, s *secret.Secret) error {
 	}
 	row := map[string][]tables.NodeSecret{}
 	for id, pem := range pems {
-		sealed, err := keys.EncryptTo([]byte(pem), s.Bytes())
+		sealed, err := keys.EncryptTo(n.Rand, []byte(pem), s.Bytes())
 		if err != nil {
 			return fmt.Errorf("encryption key of node %s: %w", id, err)
 		}
