@@ -1,0 +1,126 @@
+package consensus
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"concordat/consensus/core"
+	"concordat/ledger"
+	"concordat/ledger/chunk"
+	"concordat/ledger/kv"
+	"concordat/ledger/secret"
+)
+
+// SyncMode says when an entry may be acknowledged, and so become Committed.
+type SyncMode = core.SyncMode
+
+// The sync modes of ledger.sync.
+const (
+	// SyncCommit acknowledges after fdatasync: what is Committed survives the loss of power of every node.
+	SyncCommit = core.SyncCommit
+	// SyncAsync acknowledges after write; the disk is at most SyncLag or SyncLagBytes behind.
+	SyncAsync = core.SyncAsync
+	// SyncNone acknowledges after write and never syncs: CCF's level.
+	SyncNone = core.SyncNone
+)
+
+// Errors of Submit and of the waiting calls: the caller's to handle.
+var (
+	// ErrConflict: another transaction wrote what this one read. Execute it again.
+	ErrConflict = errors.New("the transaction conflicts with one sequenced after its snapshot")
+	// ErrNotPrimary: this node does not lead, so it sequences nothing.
+	ErrNotPrimary = errors.New("this node is not the primary")
+	// ErrTooManyPending: too much waits for commit. Try again later.
+	ErrTooManyPending = errors.New("too many transactions wait for commit")
+	// ErrNoWrites: a transaction without writes has no place in the ledger.
+	ErrNoWrites = errors.New("the transaction wrote nothing")
+	// ErrInvalid: the transaction was rolled back and will never be committed.
+	ErrInvalid = errors.New("the transaction was rolled back")
+	// ErrStopped: the replica was stopped, or stopped itself after a fatal error.
+	ErrStopped = errors.New("the replica has stopped")
+)
+
+// NodeSignature is the first signature over a root, made with the node's key.
+type NodeSignature = core.NodeSignature
+
+// Signer signs Merkle roots. The two methods run at the same time, each on a
+// goroutine of its own, one root after another. An error stops the node: a
+// primary that cannot sign can commit nothing.
+type Signer interface {
+	// SignNode signs the root itself, as a digest, with the node's key.
+	SignNode(root ledger.Digest) (NodeSignature, error)
+	// SignService returns the whole COSE_Sign1 message over the root, made with the
+	// service's key; id is the signature transaction's own.
+	SignService(root ledger.Digest, id ledger.TxID) ([]byte, error)
+}
+
+// Origin says where the ledger goes on. The zero value is a new service.
+type Origin = core.Origin
+
+// Config is what a Replica is made of. Dir, Store, Secrets and Signer are
+// required; zero values elsewhere take the defaults of this package.
+type Config struct {
+	// ID is the Raft identity: the first eight bytes of the node id. 0 becomes 1.
+	ID uint64
+	// Dir is the ledger directory; it must be empty or missing unless Ledger is set.
+	Dir string
+	// Archives are read-only ledger directories.
+	Archives []string
+	// Ledger is an open writer to take over instead of opening Dir: a recovery's.
+	Ledger *chunk.Writer
+	// FS replaces the file system in tests.
+	FS chunk.FS
+	// Origin is where the ledger goes on; zero for a new service.
+	Origin Origin
+
+	Store   *kv.Store
+	Secrets *secret.Chain
+	Signer  Signer
+
+	// ChunkSize is ledger.chunk_size in bytes.
+	ChunkSize uint64
+	// Sync is ledger.sync.
+	Sync SyncMode
+	// SigTxCount and SigDelay are ledger_signatures.tx_count and delay: upper bounds.
+	SigTxCount int
+	SigDelay   time.Duration
+	// SigRate and SigBurst are the token bucket of adaptive signing: signatures a
+	// second in the long run, and how many may come at once. A negative rate turns
+	// the bucket off.
+	SigRate  float64
+	SigBurst int
+	// SnapshotTxCount is snapshots.tx_count: 0 means no scheduled snapshots.
+	SnapshotTxCount uint64
+	// MaxUncommittedTx is consensus.max_uncommitted_tx_count: 0 means no bound but
+	// MaxUncommittedBytes.
+	MaxUncommittedTx    int
+	MaxUncommittedBytes int64
+	// Tick is Raft's tick; ElectionTick and HeartbeatTick count in it.
+	Tick                        time.Duration
+	ElectionTick, HeartbeatTick int
+
+	// Now is a monotonic clock, counted from anywhere; nil is the system's.
+	Now func() time.Duration
+	// Log gets one line an election, a rollback and a failure; nil discards them.
+	Log *slog.Logger
+	// OnFatal is told once, from any goroutine, why the replica stopped itself. The
+	// process must exit: its disk or its state cannot be trusted any more.
+	OnFatal func(error)
+	// OnSnapshotDue is told, in order, each committed signature at which a snapshot is due.
+	OnSnapshotDue func(ledger.TxID)
+}
+
+// SubmitOptions go with one transaction.
+type SubmitOptions struct {
+	// Claims is the application's claims digest; zero for none.
+	Claims ledger.Digest
+	// ForceChunk ends the ledger chunk at the next signature.
+	ForceChunk bool
+	// ForceSnapshot does that and makes a snapshot due there.
+	ForceSnapshot bool
+	// StartsChunk puts the entry at the start of a new chunk file: the first entry
+	// of a recovered service.
+	StartsChunk bool
+}
+
