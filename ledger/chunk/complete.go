@@ -17,7 +17,7 @@ func (w *Writer) Commit(seqno ledger.Seqno) error {
 		return err
 	case seqno >= w.next:
 		return fmt.Errorf("%w: commit of %d, last is %d", ErrOrder, seqno, w.next-1)
-	case seqno <= w.committed:
+	case seqno < w.committed:
 		return nil
 	}
 	w.committed = seqno

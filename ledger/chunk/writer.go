@@ -329,7 +329,9 @@ func (w *Writer) isGone(c *openChunk, err error) bool {
 }
 
 // Truncate rolls back every entry after `to`. It unlinks later files, newest
-// first, and cuts the one that holds `to`.
+// first, and cuts the one that holds `to`. Each is made durable before going on:
+// otherwise a power cut could bring back rolled-back entries beside new ones with
+// the same seqnos in another file.
 func (w *Writer) Truncate(to ledger.Seqno) error {
 	switch err := w.usable(); {
 	case err != nil:
@@ -339,9 +341,16 @@ func (w *Writer) Truncate(to ledger.Seqno) error {
 	case to >= w.next:
 		return fmt.Errorf("%w: rollback to %d, last is %d", ErrOrder, to, w.next-1)
 	}
+	dropped := false
 	for c := w.current(); c != nil && c.name.First > to; c = w.current() {
 		if err := w.drop(c); err != nil {
 			return err
+		}
+		dropped = true
+	}
+	if dropped && !w.noSync {
+		if err := w.fs.SyncDir(w.dir); err != nil {
+			return w.fail("", -1, "fsync directory", err)
 		}
 	}
 	w.next = to + 1
@@ -358,7 +367,7 @@ func (w *Writer) drop(c *openChunk) error {
 	if prev := w.current(); prev != nil {
 		prev.followed = false
 	}
-	c.gone, w.mu.dirDirty = true, true
+	c.gone = true
 	w.mu.Unlock()
 	if err := w.fs.Remove(filepath.Join(w.dir, c.name.String())); err != nil {
 		return w.fail(c.name.String(), -1, "remove", err)
@@ -377,7 +386,11 @@ func (w *Writer) cut(c *openChunk, to ledger.Seqno) error {
 	c.positions = slices.Clip(c.positions[:keep])
 	c.flagged, c.dirty = false, true
 	w.mu.Unlock()
-	if err := c.file.Truncate(c.end); err != nil {
+	err := c.file.Truncate(c.end)
+	if err == nil && !w.noSync {
+		err = c.file.Sync()
+	}
+	if err != nil {
 		return w.fail(c.name.String(), c.end, "truncate", err)
 	}
 	return nil
