@@ -17,7 +17,6 @@ type endpoint struct {
 	Mode        *string           `json:"mode"`
 	Forwarding  *string           `json:"forwarding_required"`
 	Redirection *string           `json:"redirection_strategy"`
-	OpenAPI     json.RawMessage   `json:"openapi"`
 	Hidden      *bool             `json:"openapi_hidden"`
 }
 

@@ -71,6 +71,9 @@ func Parse(r io.Reader) (*Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !utf8.Valid(text) {
+		return nil, errors.New("not UTF-8 text")
+	}
 	var b Bundle
 	if err := json.Unmarshal(text, &b); err != nil {
 		return nil, describeSyntax(text, err)
