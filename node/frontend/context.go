@@ -29,18 +29,45 @@ type Context struct {
 	Caller   *Identity
 	Attempt  int // 1 for the first run
 
-	tx           *kv.Tx
-	root         ledger.Digest
-	opts         SubmitOptions
-	apply        *bool
-	localCommit  func(ledger.TxID) error
-	noCommitWait bool
+	tx          *kv.Tx
+	root        ledger.Digest
+	opts        SubmitOptions
+	apply       *bool
+	localCommit func(ledger.TxID) error
+	wait        wait
 }
 
 // Ledger is the node's consensus, nil before the node has any.
 func (c *Context) Ledger() Ledger { return c.Frontend.ledger() }
 
-// Root is the Merkle root over the transaction's snapshot; only for endpoints with NeedsRoot, after Tx.
+// Tx is the request's transaction, opened at first use on the newest applied state. It is nil when the node has no ledger yet.
+func (c *Context) Tx() *kv.Tx {
+	if c.tx != nil {
+		return c.tx
+	}
+	l := c.Ledger()
+	if l == nil {
+		return nil
+	}
+	c.tx = l.Begin()
+	return c.tx
+}
+
+// openWithRoot opens the transaction of an endpoint with NeedsRoot.
+func (c *Context) openWithRoot() error {
+	l := c.Ledger()
+	if l == nil || !c.Endpoint.NeedsRoot {
+		return nil
+	}
+	tx, root, err := l.BeginWithRoot(c.Ctx)
+	if err != nil {
+		return err
+	}
+	c.tx, c.root = tx, root
+	return nil
+}
+
+// Root is the Merkle root over the transaction's snapshot; only for endpoints with NeedsRoot.
 func (c *Context) Root() ledger.Digest { return c.root }
 
 // SetClaims binds a digest to the transaction; it becomes part of its receipt.
@@ -60,10 +87,20 @@ func (c *Context) OnLocalCommit(f func(ledger.TxID) error) { c.localCommit = f }
 
 // Param returns a path parameter as it stood in the path, or "".
 func (c *Context) Param(name string) string {
-	for _, p := range c.Params {
-		if p.Name == name {
-			return p.Value
+	for i := range c.Params {
+		if c.Params[i].Name == name {
+			return c.Params[i].Value
 		}
 	}
 	return ""
+}
+
+// DecodedParam returns a path parameter with its escapes decoded.
+func (c *Context) DecodedParam(name string) string { return unescape(c.Param(name)) }
+
+func (c *Context) release() {
+	if c.tx != nil {
+		c.tx.Release()
+		c.tx = nil
+	}
 }

@@ -2,8 +2,12 @@ package frontend
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"net/http"
+	"strings"
 
+	"concordat/ledger"
 	"concordat/node/httpd"
 )
 
@@ -45,8 +49,8 @@ type Config struct {
 	Interfaces map[string]*InterfaceRules
 	// MaxUncommitted is consensus.max_uncommitted_tx_count; 0 turns back-pressure off.
 	MaxUncommitted uint64
-	// Receipt renders the receipt of a committed transaction for x-concordat-wait: committed+receipt; nil when not offered.
-	Receipt func(ctx context.Context, c *Context) ([]byte, error)
+	// Receipt renders the receipt of a committed transaction as JSON for "x-concordat-wait: committed+receipt"; nil when not offered.
+	Receipt func(ctx context.Context, id ledger.TxID) ([]byte, error)
 	Log     *slog.Logger
 }
 
@@ -54,11 +58,53 @@ type Config struct {
 type Frontend struct {
 	cfg    Config
 	actors map[string]*actor
+	rules  map[string]*rules
 }
 
 type actor struct {
 	Actor
 	routes *Routes
+}
+
+// appActor takes every path that names no other actor.
+const appActor = "app"
+
+// New compiles the fixed endpoints and the interfaces' rules.
+func New(cfg Config) (*Frontend, error) {
+	f := &Frontend{cfg: cfg, actors: map[string]*actor{}, rules: map[string]*rules{}}
+	for _, a := range cfg.Actors {
+		routes := newRoutes(a.Name, a.Endpoints, false)
+		if routes.err != nil {
+			return nil, fmt.Errorf("actor %s: %w", a.Name, routes.err)
+		}
+		for _, t := range routes.templates {
+			if t.err != nil {
+				return nil, fmt.Errorf("actor %s: %w", a.Name, t.err)
+			}
+		}
+		a.Endpoints = routes.all
+		f.actors[a.Name] = &actor{a, routes}
+	}
+	if f.actors[appActor] == nil {
+		return nil, fmt.Errorf("there is no %q actor to take unknown paths", appActor)
+	}
+	for name, r := range cfg.Interfaces {
+		compiled, err := compileRules(name, r)
+		if err != nil {
+			return nil, err
+		}
+		f.rules[name] = compiled
+	}
+	return f, nil
+}
+
+// Actor returns an actor as configured, for the OpenAPI document.
+func (f *Frontend) Actor(name string) (Actor, bool) {
+	a, ok := f.actors[name]
+	if !ok {
+		return Actor{}, false
+	}
+	return a.Actor, true
 }
 
 func (f *Frontend) ledger() Ledger {
@@ -68,30 +114,50 @@ func (f *Frontend) ledger() Ledger {
 	return f.cfg.Ledger()
 }
 
-// New compiles the fixed endpoints. It fails on a malformed template.
-func New(cfg Config) (*Frontend, error) {
-	f := &Frontend{cfg: cfg, actors: map[string]*actor{}}
-	return f, nil
+func (f *Frontend) log() *slog.Logger {
+	if f.cfg.Log != nil {
+		return f.cfg.Log
+	}
+	return slog.Default()
 }
+
+// maxAttempts bounds how often a request runs again after a conflict.
+const maxAttempts = 30
 
 // Handle is the httpd.Handler.
 func (f *Frontend) Handle(ctx context.Context, s *httpd.Session, req *httpd.Request, resp *httpd.Response) {
+	base := Context{Ctx: ctx, Session: s, Req: req, Resp: resp, Frontend: f}
+	path, query := splitTarget(req.Target)
+	a, local := f.dispatch(path)
+	base.Actor, base.Path, base.Local, base.Query = a.Name, path, local, parseQuery(query)
+	var err error
+	if base.wait, err = parseWait(req); err != nil {
+		base.fail(err)
+		return
+	}
+	for attempt := 1; attempt <= maxAttempts; attempt++ {
+		c := base
+		c.Attempt = attempt
+		if done := c.run(a); done {
+			return
+		}
+		resp.Reset()
+	}
+	base.fail(&Error{
+		Status: http.StatusServiceUnavailable, Code: CodeTransactionCommitAttemptsExceeded,
+		Message: fmt.Sprintf("Transaction continued to conflict after %d attempts. Retry later.", maxAttempts),
+		Header:  []httpd.Field{{Name: "retry-after", Value: "3"}},
+	})
 }
 
-// InterfaceRules are the parts of an interface's configuration that act on requests.
-type InterfaceRules struct {
-	// Accepted are the regular expressions of accepted_endpoints; nil when the key is absent (everything is accepted).
-	Accepted []string
-	// Unsecured interfaces accept nothing unless Accepted says so.
-	Unsecured bool
-	ToPrimary *Redirection
-	ToBackup  *Redirection
-	Features  []string
-}
-
-// Redirection is one entry of an interface's redirections.
-type Redirection struct {
-	Static    string // StaticAddress target; "" for NodeByRole
-	Interface string // NodeByRole: interface of the target; "" for the one the request came in on
-	Role      string // NodeByRole: "primary" or "backup"; "" for the entry's own
+// dispatch finds the actor of a path and what remains of it. Paths that name no actor belong to the application, whole.
+func (f *Frontend) dispatch(path string) (*actor, string) {
+	if len(path) > 1 && path[0] == '/' {
+		if i := strings.IndexByte(path[1:], '/'); i >= 0 {
+			if a, ok := f.actors[path[1:1+i]]; ok {
+				return a, path[1+i:]
+			}
+		}
+	}
+	return f.actors[appActor], path
 }

@@ -1,20 +1,182 @@
 package frontend
 
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"concordat/node/httpd"
+)
+
+const (
+	contentType     = "content-type"
+	applicationJSON = "application/json"
+)
+
+func field(name, value string) httpd.Field { return httpd.Field{Name: name, Value: value} }
+
 // Decode parses the request body as JSON into v, as CCF's JSON adapter does: GET bodies are ignored and an empty body is an empty object. The error is
 // a 400 InvalidInput.
-func (c *Context) Decode(v any) error { return nil }
-
-// JSON answers 200 with v, honouring the accept header. A nil v answers 204.
-func (c *Context) JSON(v any) error { return nil }
-
-// Raw answers with a body as it is, ignoring the accept header. An empty contentType sends none.
-func (c *Context) Raw(status int, contentType string, body []byte) error {
-	c.Resp.Status, c.Resp.Body = status, body
-	if contentType != "" {
-		c.Resp.Set("content-type", contentType)
+func (c *Context) Decode(v any) error {
+	body := c.Req.Body
+	if c.Req.Method == http.MethodGet || len(body) == 0 {
+		body = []byte("{}")
+	}
+	if err := json.Unmarshal(body, v); err != nil {
+		return InvalidInput(body, err)
 	}
 	return nil
 }
 
-// Marshal renders v as CCF renders JSON: compact, keys sorted, HTML characters as they are, invalid UTF-8 replaced.
-func Marshal(v any) ([]byte, error) { return nil, nil }
+// InvalidInput is the 400 for a body that is no JSON or has the wrong types. The text follows the shape of CCF's JSON library: clients compare the code.
+func InvalidInput(body []byte, err error) *Error {
+	text := err.Error()
+	switch e := err.(type) { //nolint:errorlint // encoding/json returns these unwrapped
+	case *json.SyntaxError:
+		line, column := position(body, int(e.Offset))
+		text = fmt.Sprintf("[json.exception.parse_error.101] parse error at line %d, column %d: syntax error - %s", line, column, e)
+	case *json.UnmarshalTypeError:
+		text = fmt.Sprintf("[json.exception.type_error.302] At #/%s: type must be %s, but is %s", strings.ReplaceAll(e.Field, ".", "/"), e.Type, e.Value)
+	}
+	return Errorf(http.StatusBadRequest, CodeInvalidInput, "%s", text)
+}
+
+func position(body []byte, offset int) (line, column int) {
+	before := body[:min(offset, len(body))]
+	last := bytes.LastIndexByte(before, '\n')
+	return 1 + bytes.Count(before, []byte("\n")), len(before) - 1 - last
+}
+
+// JSON answers 200 with v, honouring the accept header. A nil v answers 204.
+func (c *Context) JSON(v any) error {
+	if v == nil {
+		c.Resp.Status = http.StatusNoContent
+		return nil
+	}
+	if accept, ok := c.Req.Lookup("accept"); ok {
+		if err := checkAccept(accept); err != nil {
+			return err
+		}
+	}
+	body, err := Marshal(v)
+	if err != nil {
+		return err
+	}
+	return c.Raw(http.StatusOK, applicationJSON, body)
+}
+
+// Raw answers with a body as it is, ignoring the accept header. An empty contentType sends none.
+func (c *Context) Raw(status int, mime string, body []byte) error {
+	c.Resp.Status, c.Resp.Body = status, body
+	if mime != "" {
+		c.Resp.Set(contentType, mime)
+	}
+	return nil
+}
+
+// checkAccept finds application/json in an accept header. Beside wildcards the comparison is exact: parameters other than q are not understood.
+func checkAccept(accept string) error {
+	found := false
+	if accept == "" {
+		return notAcceptable(accept)
+	}
+	for entry := range strings.SplitSeq(accept, ",") {
+		entry = strings.Trim(entry, " \t")
+		mime, q, hasQ := strings.Cut(entry, ";q=")
+		if hasQ {
+			if _, err := strconv.ParseFloat(q, 32); err != nil {
+				return Errorf(http.StatusBadRequest, CodeInvalidHeaderValue, "Could not parse q-factor from MIME type in Accept header: %s", entry)
+			}
+		}
+		kind, sub, ok := strings.Cut(mime, "/")
+		if !ok || kind == "" || sub == "" || strings.Contains(sub, "/") {
+			return Errorf(http.StatusBadRequest, CodeInvalidHeaderValue, "Entry in Accept header is not a valid MIME type: %s", entry)
+		}
+		found = found || (kind == "*" || kind == "application") && (sub == "*" || sub == "json")
+	}
+	if !found {
+		return notAcceptable(accept)
+	}
+	return nil
+}
+
+func notAcceptable(accept string) error {
+	return Errorf(http.StatusNotAcceptable, CodeUnsupportedContentType,
+		"No supported content type in accept header: %s\nOnly application/json is currently supported", accept)
+}
+
+// Marshal renders v as CCF renders JSON: compact, HTML and non-ASCII characters as they are, invalid UTF-8 replaced. Keys of maps are sorted; the fields
+// of structs must be declared in the order of their names.
+func Marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, fmt.Errorf("rendering a response: %w", err)
+	}
+	return unescapeUnicode(bytes.TrimSuffix(b.Bytes(), []byte("\n"))), nil
+}
+
+// unescapeUnicode writes out the characters that encoding/json escapes although JSON does not ask for it: U+2028, U+2029, and U+FFFD for bytes that
+// are not UTF-8.
+func unescapeUnicode(b []byte) []byte {
+	if !bytes.Contains(b, []byte(`\u`)) {
+		return b
+	}
+	out := make([]byte, 0, len(b))
+	for i := 0; i < len(b); i++ {
+		if b[i] != '\\' {
+			out = append(out, b[i])
+			continue
+		}
+		if i+6 <= len(b) {
+			switch string(b[i : i+6]) {
+			case `\u2028`:
+				out, i = append(out, "\u2028"...), i+5
+				continue
+			case `\u2029`:
+				out, i = append(out, "\u2029"...), i+5
+				continue
+			case `\ufffd`:
+				out, i = append(out, "\ufffd"...), i+5
+				continue
+			}
+		}
+		out = append(out, b[i], b[i+1]) // an escape has at least two bytes; keeps "\\u2028" apart from "\u2028"
+		i++
+	}
+	return out
+}
+
+// fail makes err the response: an *Error as it is, anything else a 500 with its text.
+func (c *Context) fail(err error) {
+	e, ok := asError(err)
+	if !ok {
+		e = Errorf(http.StatusInternalServerError, CodeInternalError, "%s", err.Error())
+	}
+	c.Resp.Reset()
+	c.Resp.Status, c.Resp.Close = e.Status, e.Close
+	c.Resp.Set(contentType, applicationJSON)
+	for _, f := range e.Header {
+		c.Resp.Set(f.Name, f.Value)
+	}
+	c.Resp.Body = e.Body()
+}
+
+type odataError struct {
+	Code    string `json:"code"`
+	Details []any  `json:"details,omitempty"`
+	Message string `json:"message"`
+}
+
+// Body renders the OData error.
+func (e *Error) Body() []byte {
+	b, err := Marshal(map[string]odataError{"error": {e.Code, e.Details, e.Message}})
+	if err != nil { // details hold what JSON cannot say
+		b, _ = Marshal(map[string]odataError{"error": {e.Code, nil, e.Message}})
+	}
+	return b
+}

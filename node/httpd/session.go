@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
+	"encoding/pem"
 	"sync/atomic"
 )
 
@@ -25,6 +26,7 @@ type Session struct {
 	peer        *x509.Certificate
 	peerErr     error
 	fingerprint string
+	pem         string
 }
 
 var lastSession atomic.Uint64
@@ -49,6 +51,14 @@ func (s *Session) PeerID() string {
 		s.fingerprint = hex.EncodeToString(sum[:])
 	}
 	return s.fingerprint
+}
+
+// PeerPEM is the client certificate as PEM; "" without one.
+func (s *Session) PeerPEM() string {
+	if s.pem == "" && s.PeerDER != nil {
+		s.pem = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.PeerDER}))
+	}
+	return s.pem
 }
 
 // Flush writes the answers of earlier pipelined requests that are still buffered. A handler calls it before it waits for something slow.

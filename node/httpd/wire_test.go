@@ -94,7 +94,7 @@ func TestMalformed(t *testing.T) {
 		{"GET / HTTP/1.1\r\na: b\r\r\n", "HPE_LF_EXPECTED: Missing expected LF after header value) around byte 21"},
 		{"POST / HTTP/1.1\r\ncontent-length : 1\r\n\r\n", "HPE_INVALID_HEADER_TOKEN: Invalid header field char) around byte 32"},
 		{"POST / HTTP/1.1\r\ncontent-length:\r\n\r\n", "HPE_INVALID_CONTENT_LENGTH: Empty Content-Length) around byte 34"},
-		{"POST / HTTP/1.1\r\ncontent-length: 99999999999999999999\r\n\r\n", "HPE_INVALID_CONTENT_LENGTH: Content-Length overflow) around byte 52"},
+		{"POST / HTTP/1.1\r\ncontent-length: 99999999999999999999\r\n\r\n", "HPE_INVALID_CONTENT_LENGTH: Content-Length overflow) around byte 53"},
 		{"POST / HTTP/1.1\r\ntransfer-encoding: gzip\r\n\r\n", "HPE_INVALID_TRANSFER_ENCODING: Request has invalid `Transfer-Encoding`) around byte 44"},
 		{"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\ncontent-length: 2\r\n\r\n",
 			"HPE_INVALID_CONTENT_LENGTH: Content-Length can't be present with Transfer-Encoding) around byte 60"},
