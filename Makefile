@@ -48,7 +48,7 @@ interop: build ## the public Python package ccf judges a ledger and receipts wri
 	@bash tests/run/interop
 
 compat: build ## replay answers recorded from a running CCF; fails when a number falls
-	@bash tests/run/compat
+	@$(GO) run ./tests/compat $(COMPAT_ARGS)
 
 generate: need-go ## regenerate what is generated
 	$(GO) generate ./...

@@ -4,6 +4,8 @@
 // is pure Go and works on any machine, a provider needs its platform.
 package attest
 
+import "crypto/sha256"
+
 // Format names the kind of evidence, in the words nodes.info uses.
 type Format string
 
@@ -16,6 +18,9 @@ const (
 
 // ReportData binds evidence to a key: SHA-256 of the node's public key in SPKI DER.
 type ReportData [32]byte
+
+// BindKey is the report data of a node with this public key (SPKI DER).
+func BindKey(spki []byte) ReportData { return sha256.Sum256(spki) }
 
 // Evidence is what a platform says about one node, with what is needed to check it.
 type Evidence struct {
