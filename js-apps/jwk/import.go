@@ -118,8 +118,8 @@ func parseSet(issuer string, jwks []byte) (map[string]Entry, error) {
 }
 
 func parseSetKey(issuer string, raw []byte) (string, Entry, error) {
-	var k webKey
-	if err := json.Unmarshal(raw, &k); err != nil {
+	k, err := parseWebKey(raw)
+	if err != nil {
 		return "", Entry{}, err
 	}
 	if k.KID == nil {
