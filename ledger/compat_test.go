@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -249,5 +250,48 @@ func checkReshare(t *testing.T, s *service, r reshare) {
 		if key, err := share.Combine(rotated, r.threshold); err != nil || key != r.key {
 			t.Errorf("%v: shares from %d on give another key, %v", r.id, i, err)
 		}
+	}
+}
+
+// A snapshot file starts with an entry of its own type, sealed like any other;
+// its digest is the claim of the evidence entry that the file is named for.
+func TestSnapshotEntriesOfCCF(t *testing.T) {
+	found := 0
+	eachService(t, func(t *testing.T, s *service) {
+		paths, _ := filepath.Glob(filepath.Join(s.dir, "snapshots", "snapshot_*.committed"))
+		for _, path := range paths {
+			found++
+			checkSnapshot(t, s, path)
+		}
+	})
+	if found == 0 {
+		t.Error("no snapshot among the fixtures")
+	}
+}
+
+func checkSnapshot(t *testing.T, s *service, path string) {
+	t.Helper()
+	var at, evidence ledger.Seqno
+	if _, err := fmt.Sscanf(filepath.Base(path), "snapshot_%d_%d.committed", &at, &evidence); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := ledger.ParseHeader(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := ledger.ParseEntry(file[:h.Total()])
+	if err != nil || !e.IsSnapshot || e.Seqno != at || e.View != 0 || e.Public.Type != ledger.TypeSnapshot {
+		t.Fatalf("%s: %+v %v", path, e, err)
+	}
+	key, _ := s.secrets.At(at)
+	if _, err := key.OpenBytes(e); err != nil {
+		t.Errorf("%s: %v", path, err)
+	}
+	if claims := s.entries[evidence-1].Public.Claims; e.Leaf() != claims {
+		t.Errorf("%s: digest %s, evidence claims %s", path, e.Leaf().Hex(), claims.Hex())
 	}
 }

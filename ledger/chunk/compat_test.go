@@ -2,6 +2,7 @@ package chunk_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"maps"
 	"os"
 	"path/filepath"
@@ -187,6 +188,47 @@ func TestDirReadsFilesOfAServiceUnderWay(t *testing.T) {
 		}
 		if c.last != 0 && d.Last() != c.last || c.first != 0 && d.Last() < c.first {
 			t.Errorf("%s: ends with %d, want %d", c.dir, d.Last(), c.last)
+		}
+	}
+}
+
+// What an independent parser found in each file.
+func TestDirAgreesWithTheFacts(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join(fixtures(t), "ccf-ledgers", "vectors.json"))
+	if err != nil {
+		t.Skip(err)
+	}
+	type file struct {
+		File    string       `json:"file"`
+		Entries uint64       `json:"entries"`
+		First   ledger.Seqno `json:"first"`
+		Last    ledger.Seqno `json:"last"`
+		Size    int64        `json:"size"`
+		Table   int64        `json:"positions_offset"`
+	}
+	var vectors struct {
+		Ledgers map[string]struct {
+			Chunks []file `json:"chunks"`
+		} `json:"ledgers"`
+	}
+	if err := json.Unmarshal(b, &vectors); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range vectors.Ledgers {
+		d, err := chunk.OpenDir(filepath.Join(fixtures(t), "ccf-ledgers", name, "ledger"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []file
+		for _, i := range d.Chunks() {
+			f := file{File: i.Name.String(), Entries: i.Entries(), First: i.First, Last: i.Last, Size: i.Size}
+			if i.Complete {
+				f.Table = i.Size - 4*int64(i.Entries())
+			}
+			got = append(got, f)
+		}
+		if !slices.Equal(got, want.Chunks) {
+			t.Errorf("%s:\n got %v\nwant %v", name, got, want.Chunks)
 		}
 	}
 }
