@@ -31,13 +31,13 @@ func (m *window) offer(at uint64, digest ledger.Digest, id string) governance.Co
 	case len(m.keys) > 0 && key[:10] < m.keys[len(m.keys)/2][:10]:
 		return governance.ProposalCreatedTooLongAgo
 	}
-	m.ids[key] = id
-	m.keys = append(m.keys, key)
-	sort.Strings(m.keys)
-	for len(m.keys) > m.size {
+	for len(m.keys) >= m.size { // the new one always stays
 		delete(m.ids, m.keys[0])
 		m.keys = m.keys[1:]
 	}
+	m.ids[key] = id
+	m.keys = append(m.keys, key)
+	sort.Strings(m.keys)
 	return ""
 }
 
