@@ -2,10 +2,10 @@ package appapi
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 
 	"concordat/js-apps/api"
-	"concordat/ledger"
 	"concordat/ledger/merkle"
 	"concordat/node/frontend"
 	"concordat/node/historical"
@@ -30,7 +30,8 @@ func (a *App) handleHistorical(c *frontend.Context) error {
 // stateOf is a transaction in the shape scripts see.
 func stateOf(t *historical.Transaction) (*api.State, error) {
 	r := &api.Receipt{
-		SignatureB64: t.Signed.SignatureText(), CertPEM: t.Signed.Row.Cert, NodeID: t.Signed.Row.Node, IsSignature: t.IsSig,
+		SignatureB64: base64.StdEncoding.EncodeToString(t.Cover.Node.Signature), CertPEM: t.Cover.Node.Cert,
+		NodeID: t.Cover.Node.NodeID, IsSignature: t.IsSig,
 	}
 	if err := prove(r, t); err != nil {
 		return nil, err
@@ -45,15 +46,15 @@ func stateOf(t *historical.Transaction) (*api.State, error) {
 // prove fills in what leads from the transaction to the signed root.
 func prove(r *api.Receipt, t *historical.Transaction) error {
 	if t.IsSig {
-		r.Root = t.Signed.Table.Root()
+		r.Root = t.Cover.Tree.Root()
 		return nil
 	}
-	path, err := t.Signed.Table.Path(t.ID.Seqno)
+	path, err := t.Cover.Tree.Path(t.ID.Seqno)
 	if err != nil {
 		return fmt.Errorf("proof of %s: %w", t.ID, err)
 	}
 	r.WriteSetDigest = t.Entry.WriteSetDigest()
-	r.CommitEvidence = ledger.CommitEvidence(t.ID, t.Nonce)
+	r.CommitEvidence = t.Evidence()
 	r.ClaimsDigest = t.Entry.Public.Claims
 	r.Proof = proof(path)
 	return nil

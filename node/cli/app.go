@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
-
 	"github.com/spf13/cobra"
 
 	"concordat/js-apps/bundle"
@@ -22,15 +20,16 @@ func (a *app) appProposalCmd() *cobra.Command {
 		Example: "  concordat app proposal js-apps/banking > banking.json",
 		Args:    exactArgs(1, "the app's folder"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			b, err := bundle.Read(args[0])
+			b, err := bundle.Build(args[0])
 			if err != nil {
 				return err
 			}
-			e := json.NewEncoder(a.Out)
-			e.SetEscapeHTML(false)
-			return e.Encode(map[string]any{"actions": []any{
-				map[string]any{"name": "set_js_app", "args": map[string]any{"bundle": b}},
-			}})
+			text, err := b.Proposal(bundle.Options{})
+			if err != nil {
+				return err
+			}
+			_, err = a.Out.Write(append(text, '\n'))
+			return err
 		},
 	}
 }

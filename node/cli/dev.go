@@ -71,10 +71,13 @@ func (f *devFlags) app(args []string) (string, error) {
 }
 
 func (f *devFlags) texts() ([]string, error) {
-	if f.constitution == "" {
-		return constitution.Files(), nil
-	}
 	var texts []string
+	if f.constitution == "" {
+		for _, file := range append(constitution.Files(), constitution.Virtual()) {
+			texts = append(texts, file.Text)
+		}
+		return texts, nil
+	}
 	for _, name := range strings.Split(f.constitution, ",") {
 		b, err := os.ReadFile(name)
 		if err != nil {
@@ -141,7 +144,7 @@ func (a *app) watch(ctx context.Context, s *sandbox.Sandbox, dir string, f devFl
 	defer tick.Stop()
 	var last string
 	if dir != "" {
-		last, _ = bundle.Hash(dir)
+		last, _ = hashOf(dir)
 	}
 	for {
 		select {
@@ -156,7 +159,7 @@ func (a *app) watch(ctx context.Context, s *sandbox.Sandbox, dir string, f devFl
 		if dir == "" || f.noWatch {
 			continue
 		}
-		now, err := bundle.Hash(dir)
+		now, err := hashOf(dir)
 		if err != nil || now == last {
 			continue
 		}
@@ -167,4 +170,13 @@ func (a *app) watch(ctx context.Context, s *sandbox.Sandbox, dir string, f devFl
 		}
 		a.progress("the changed app is deployed")
 	}
+}
+
+// hashOf tells one state of an app's folder from another.
+func hashOf(dir string) (string, error) {
+	b, err := bundle.Build(dir)
+	if err != nil {
+		return "", err
+	}
+	return b.Hash(), nil
 }

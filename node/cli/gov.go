@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -252,7 +251,7 @@ func (a *app) constitutionCmd() *cobra.Command {
 		Example: "  concordat gov constitution > constitution.js",
 		Args:    exactArgs(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
-			text := strings.Join(constitution.Files(), "\n")
+			text := constitution.Default()
 			return a.print(map[string]string{"constitution": text}, func(w io.Writer) { fmt.Fprintln(w, text) })
 		},
 	}

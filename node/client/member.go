@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
@@ -73,9 +74,9 @@ type Proposal struct {
 }
 
 // send signs payload and posts it.
-func (c *Client) send(ctx context.Context, m *Member, msg cose.GovHeader, path string, payload []byte) (*Answer, error) {
-	msg.CreatedAt = uint64(time.Now().Unix())
-	body, err := cose.SignGov(m.key, m.ID, msg, payload)
+func (c *Client) send(ctx context.Context, m *Member, msg cose.RequestHeader, path string, payload []byte) (*Answer, error) {
+	msg.Kid, msg.CreatedAt = m.ID, cose.SecondsOf(time.Now())
+	body, err := cose.SignGov(rand.Reader, m.key, msg, payload)
 	if err != nil {
 		return nil, fmt.Errorf("signing the %s: %w", msg.Type, err)
 	}
@@ -106,7 +107,7 @@ var ErrNoProposal = fmt.Errorf("the service knows no such proposal")
 
 // Propose submits a proposal, the JSON text of {"actions":[...]}.
 func (c *Client) Propose(ctx context.Context, m *Member, text []byte) (*Proposal, error) {
-	return c.proposal(c.send(ctx, m, cose.GovHeader{Type: "proposal"}, "/gov/members/proposals:create", text))
+	return c.proposal(c.send(ctx, m, cose.RequestHeader{Type: cose.TypeProposal}, "/gov/members/proposals:create", text))
 }
 
 // Vote submits a ballot: the source of a module that exports vote().
@@ -116,13 +117,13 @@ func (c *Client) Vote(ctx context.Context, m *Member, id, ballot string) (*Propo
 		return nil, err
 	}
 	path := fmt.Sprintf("/gov/members/proposals/%s/ballots/%s:submit", url.PathEscape(id), m.ID)
-	return c.proposal(c.send(ctx, m, cose.GovHeader{Type: "ballot", ProposalID: id}, path, payload))
+	return c.proposal(c.send(ctx, m, cose.RequestHeader{Type: cose.TypeBallot, ProposalID: id}, path, payload))
 }
 
 // Withdraw takes back the member's own open proposal.
 func (c *Client) Withdraw(ctx context.Context, m *Member, id string) (*Proposal, error) {
 	path := fmt.Sprintf("/gov/members/proposals/%s:withdraw", url.PathEscape(id))
-	return c.proposal(c.send(ctx, m, cose.GovHeader{Type: "withdrawal", ProposalID: id}, path, nil))
+	return c.proposal(c.send(ctx, m, cose.RequestHeader{Type: cose.TypeWithdrawal, ProposalID: id}, path, nil))
 }
 
 // Proposal looks a proposal up.
@@ -150,11 +151,11 @@ func (c *Client) Actions(ctx context.Context, id string) ([]byte, error) {
 // accepted member active.
 func (c *Client) Activate(ctx context.Context, m *Member) (ledger.TxID, error) {
 	base := "/gov/members/state-digests/" + m.ID
-	a, err := c.send(ctx, m, cose.GovHeader{Type: "state_digest"}, base+":update", nil)
+	a, err := c.send(ctx, m, cose.RequestHeader{Type: cose.TypeStateDigest}, base+":update", nil)
 	if err != nil {
 		return ledger.TxID{}, err
 	}
-	a, err = c.send(ctx, m, cose.GovHeader{Type: "ack"}, base+":ack", a.Body)
+	a, err = c.send(ctx, m, cose.RequestHeader{Type: cose.TypeAck}, base+":ack", a.Body)
 	if err != nil {
 		return ledger.TxID{}, err
 	}

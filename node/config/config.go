@@ -181,6 +181,9 @@ type Ledger struct {
 	ChunkSize Size     `key:"chunk_size"`
 	// Concordat's own: what "committed" promises about this machine's disk.
 	Sync string `key:"sync,one of:commit|async|none"`
+	// Concordat's own: where state that does not fit in memory is kept, sealed under
+	// keys that live in memory only; "" keeps all of it in memory.
+	State string `key:"state_directory"`
 }
 
 // Snapshots are accepted and not yet made.

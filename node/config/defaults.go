@@ -13,7 +13,7 @@ func Default() Node {
 			Join:        Join{FollowRedirect: true, FetchSnapshot: true},
 		},
 		NodeCertificate:  NodeCertificate{Subject: "CN=CCF Node", Curve: "Secp384R1", Days: 1},
-		Ledger:           Ledger{Directory: "ledger", ChunkSize: mustSize("5MB"), Sync: "commit"},
+		Ledger:           Ledger{Directory: "ledger", ChunkSize: mustSize("5MB"), Sync: "commit", State: "state"},
 		Snapshots:        Snapshots{Directory: "snapshots", TxCount: 10000},
 		Logging:          Logging{Format: "Text"},
 		Consensus:        Consensus{Duration{100 * time.Millisecond}, Duration{5 * time.Second}, 10000},
@@ -37,3 +37,27 @@ const (
 	DefaultSoftCap = 1000
 	DefaultHardCap = 1010
 )
+
+// OrDefault completes what the file left out.
+func (h HTTP) OrDefault() HTTP {
+	d := DefaultHTTP()
+	if h.MaxBody.Text != "" {
+		d.MaxBody = h.MaxBody
+	}
+	if h.MaxHeader.Text != "" {
+		d.MaxHeader = h.MaxHeader
+	}
+	if h.MaxHeaders != 0 {
+		d.MaxHeaders = h.MaxHeaders
+	}
+	if h.MaxStreams != 0 {
+		d.MaxStreams = h.MaxStreams
+	}
+	if h.Window.Text != "" {
+		d.Window = h.Window
+	}
+	if h.MaxFrame.Text != "" {
+		d.MaxFrame = h.MaxFrame
+	}
+	return d
+}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"concordat/ledger"
+	"concordat/ledger/receipt"
 )
 
 const (
@@ -156,11 +157,11 @@ func (c *Cache) run(h handle, r *request) {
 	var txs []*Transaction
 	var err error
 	bytes := 0
-	var cover *Signature
+	var cover *receipt.Covering
 	for s := r.first; s <= r.last && err == nil; s++ {
 		var t *Transaction
 		if t, err = fetchUnder(c.cfg.Source, c.cfg.Secrets, s, cover); err == nil {
-			txs, bytes, cover = append(txs, t), bytes+t.charged, t.Signed
+			txs, bytes, cover = append(txs, t), bytes+t.charged, t.Cover
 		}
 	}
 	c.mu.Lock()
@@ -176,15 +177,15 @@ func (c *Cache) run(h handle, r *request) {
 }
 
 // fetchUnder avoids reading the signature of a range once a transaction.
-func fetchUnder(src Source, secrets Secrets, seqno ledger.Seqno, cover *Signature) (*Transaction, error) {
-	if cover == nil || cover.ID.Seqno <= seqno {
+func fetchUnder(src Source, secrets Secrets, seqno ledger.Seqno, cover *receipt.Covering) (*Transaction, error) {
+	if cover == nil || cover.Node.TxID.Seqno <= seqno {
 		return fetch(src, secrets, seqno)
 	}
 	t, err := open(src, secrets, seqno)
 	if err != nil {
 		return nil, err
 	}
-	t.Signed = cover
+	t.Cover = cover
 	return t, t.check()
 }
 

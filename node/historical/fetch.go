@@ -1,20 +1,12 @@
 package historical
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 
 	"concordat/ledger"
-	"concordat/ledger/merkle"
+	"concordat/ledger/receipt"
 	"concordat/ledger/secret"
-)
-
-// Tables of a signature transaction (ccf-formats 3).
-const (
-	mapSignatures = "public:ccf.internal.signatures"
-	mapCOSE       = "public:ccf.internal.cose_signatures"
-	mapTree       = "public:ccf.internal.tree"
 )
 
 // maxSegment bounds how far past a transaction its signature is looked for: no
@@ -39,28 +31,22 @@ type Transaction struct {
 	Entry   *ledger.Entry
 	Writes  ledger.WriteSet // public and private, in order of map name
 	Nonce   [32]byte        // of the commit evidence
-	Signed  *Signature      // the covering signature, itself for a signature transaction
-	IsSig   bool
-	charged int // bytes held
+	Cover   *receipt.Covering
+	IsSig   bool // it is itself a signature transaction, and Cover is its own
+	charged int  // bytes held
 }
 
-// Signature is a signature transaction, read.
-type Signature struct {
-	ID    ledger.TxID
-	Entry *ledger.Entry
-	Row   SignatureRow
-	COSE  []byte // nil when the transaction has none
-	Table *merkle.Table
+// Evidence is the commit evidence, which shows that the transaction committed.
+func (t *Transaction) Evidence() string { return ledger.CommitEvidence(t.ID, t.Nonce) }
+
+// Receipt is the transaction's JSON receipt.
+func (t *Transaction) Receipt() (*receipt.Receipt, error) {
+	return receipt.Build(t.Entry, t.Evidence(), t.Cover, nil)
 }
 
-// SignatureRow is the JSON of the signatures table.
-type SignatureRow struct {
-	Cert  string `json:"cert"`
-	Node  string `json:"node"`
-	Root  string `json:"root"`
-	Seqno uint64 `json:"seqno"`
-	Sig   []byte `json:"sig"`
-	View  uint64 `json:"view"`
+// COSEReceipt is the transaction's COSE receipt; a signature transaction has none.
+func (t *Transaction) COSEReceipt() ([]byte, error) {
+	return receipt.BuildCOSE(t.Entry, t.Evidence(), t.Cover)
 }
 
 // ErrDamaged marks an entry whose bytes are not what the service once wrote.
@@ -72,23 +58,23 @@ func fetch(src Source, secrets Secrets, seqno ledger.Seqno) (*Transaction, error
 	if err != nil {
 		return nil, err
 	}
-	for at := seqno; at < seqno+maxSegment; at++ {
-		cover := t
-		if at != seqno {
-			if cover, err = open(src, secrets, at); err != nil {
-				return nil, err
-			}
+	cover := t
+	for at := seqno + 1; !receipt.IsSignature(cover.Entry.Public.Writes); at++ {
+		if at == seqno+maxSegment {
+			return nil, fmt.Errorf("no signature within %d entries after %d: %w", maxSegment, seqno, ErrDamaged)
 		}
-		if !isSignature(cover.Entry.Public.Writes) {
-			continue
-		}
-		if t.Signed, err = readSignature(cover); err != nil {
+		if cover, err = open(src, secrets, at); err != nil {
 			return nil, err
 		}
-		t.IsSig = at == seqno
-		return t, t.check()
 	}
-	return nil, fmt.Errorf("no signature within %d entries after %d: %w", maxSegment, seqno, ErrDamaged)
+	if t.Cover, err = receipt.ParseCovering(cover.Entry.Public.Writes); err != nil {
+		return nil, fmt.Errorf("signature %s: %w: %w", cover.ID, ErrDamaged, err)
+	}
+	if t.Cover.Tree.Root() != t.Cover.Node.Root {
+		return nil, fmt.Errorf("signature %s signs another root than its tree has: %w", cover.ID, ErrDamaged)
+	}
+	t.IsSig = cover == t
+	return t, t.check()
 }
 
 // open authenticates one entry by its GCM tag and decodes both domains.
@@ -130,54 +116,14 @@ func merge(a, b ledger.WriteSet) ledger.WriteSet {
 	return append(append(out, a...), b...)
 }
 
-func isSignature(ws ledger.WriteSet) bool {
-	_, ok := row(ws, mapSignatures)
-	return ok
-}
-
-// row is the value of a one-row table written by a write set.
-func row(ws ledger.WriteSet, mapName string) ([]byte, bool) {
-	for _, m := range ws {
-		if m.Name == mapName && len(m.Writes) == 1 {
-			return m.Writes[0].Value, true
-		}
-	}
-	return nil, false
-}
-
-func readSignature(t *Transaction) (*Signature, error) {
-	s := &Signature{ID: t.ID, Entry: t.Entry}
-	value, _ := row(t.Writes, mapSignatures)
-	if err := json.Unmarshal(value, &s.Row); err != nil {
-		return nil, fmt.Errorf("signature %s: %w", t.ID, err)
-	}
-	if value, ok := row(t.Writes, mapCOSE); ok {
-		if err := json.Unmarshal(value, &s.COSE); err != nil {
-			return nil, fmt.Errorf("COSE signature %s: %w", t.ID, err)
-		}
-	}
-	value, ok := row(t.Writes, mapTree)
-	if !ok {
-		return nil, fmt.Errorf("signature %s has no tree: %w", t.ID, ErrDamaged)
-	}
-	var err error
-	if s.Table, err = merkle.ParseTable(value); err != nil {
-		return nil, fmt.Errorf("tree of %s: %w", t.ID, err)
-	}
-	if s.Table.Root().Hex() != s.Row.Root {
-		return nil, fmt.Errorf("signature %s signs another root than its tree has: %w", t.ID, ErrDamaged)
-	}
-	return s, nil
-}
-
 // check ties the transaction to the tree that the signature covers.
 func (t *Transaction) check() error {
 	if t.IsSig {
 		return nil
 	}
-	leaf, ok := t.Signed.Table.Leaf(t.ID.Seqno)
+	leaf, ok := t.Cover.Tree.Leaf(t.ID.Seqno)
 	if !ok || leaf != t.Entry.Leaf() {
-		return fmt.Errorf("entry %s is not what signature %s covers: %w", t.ID, t.Signed.ID, ErrDamaged)
+		return fmt.Errorf("entry %s is not what signature %s covers: %w", t.ID, t.Cover.Node.TxID, ErrDamaged)
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package historical
 
 import (
-	"encoding/base64"
 	"fmt"
 	"net/http"
 
@@ -56,6 +55,3 @@ func committed(c *frontend.Context, id ledger.TxID, status string) error {
 	}
 	return e
 }
-
-// SignatureText is the node's signature as receipts carry it.
-func (s *Signature) SignatureText() string { return base64.StdEncoding.EncodeToString(s.Row.Sig) }

@@ -1,11 +1,13 @@
 package operator
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
 
 	"concordat/ledger"
+	"concordat/ledger/receipt"
 	"concordat/node/frontend"
 	"concordat/node/historical"
 )
@@ -99,9 +101,24 @@ func (h *handlers) getReceipt(c *frontend.Context) error {
 	if err != nil || t == nil {
 		return err
 	}
-	r, err := h.Receipt(t)
+	if form, ok := c.Query.Lookup("format"); ok && form == "cose" {
+		return coseReceipt(c, t)
+	}
+	r, err := t.Receipt()
 	if err != nil {
 		return fmt.Errorf("receipt of %s: %w", t.ID, err)
 	}
 	return c.JSON(r)
+}
+
+// coseReceipt is beyond CCF, whose nodes leave COSE receipts to applications.
+func coseReceipt(c *frontend.Context, t *historical.Transaction) error {
+	b, err := t.COSEReceipt()
+	if errors.Is(err, receipt.ErrNoCOSE) {
+		return notFound("There is no COSE receipt of transaction " + t.ID.String() + ": a signature transaction is not under its own signature.")
+	}
+	if err != nil {
+		return fmt.Errorf("COSE receipt of %s: %w", t.ID, err)
+	}
+	return c.Raw(http.StatusOK, "application/cose", b)
 }

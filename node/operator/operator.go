@@ -8,7 +8,6 @@ package operator
 import (
 	"encoding/json"
 	"net/http"
-	"time"
 
 	"concordat/ledger"
 	"concordat/node/attest"
@@ -50,11 +49,8 @@ type Node interface {
 type Config struct {
 	Node       Node
 	Historical *historical.Cache
-	NodeCert   frontend.Policy // authenticates other nodes
-	Version    string
+	Version    string // as /node/version shows it
 	JSVersion  string
-	Receipt    func(*historical.Transaction) (json.RawMessage, error)
-	Now        func() time.Time
 }
 
 type handlers struct{ Config }

@@ -134,7 +134,7 @@ func (s *Sandbox) openingActions() ([]action, error) {
 }
 
 func appAction(dir string) (action, error) {
-	b, err := bundle.Read(dir)
+	b, err := bundle.Build(dir)
 	if err != nil {
 		return action{}, err
 	}

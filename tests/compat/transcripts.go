@@ -13,7 +13,7 @@ import (
 func constitution() []string {
 	var files []string
 	for _, n := range []string{"validate.js", "apply.js", "resolve.js", "actions.js", "virtual.js"} {
-		files = append(files, filepath.Join("governance", "constitution", n))
+		files = append(files, filepath.Join("governance", "constitution", "js", n))
 	}
 	return files
 }
