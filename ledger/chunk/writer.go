@@ -87,17 +87,25 @@ func Open(dir string, o Options) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := w.fs.MkdirAll(dir); err != nil {
-		return nil, fmt.Errorf("create ledger directory: %w", err)
-	}
 	names, err := w.fs.List(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = w.makeDir()
+	}
 	if err != nil {
-		return nil, fmt.Errorf("list ledger directory: %w", err)
+		return nil, fmt.Errorf("ledger directory: %w", err)
 	}
 	if len(names) > 0 {
 		return nil, &Error{File: filepath.Join(dir, names[0]), Offset: -1, Err: ErrNotEmpty}
 	}
 	return w, nil
+}
+
+// makeDir makes the directory and its name durable.
+func (w *Writer) makeDir() error {
+	if err := w.fs.MkdirAll(w.dir); err != nil || w.noSync {
+		return err
+	}
+	return w.fs.SyncDir(filepath.Dir(w.dir))
 }
 
 func newWriter(dir string, o Options) (*Writer, error) {
