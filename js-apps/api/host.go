@@ -1,3 +1,13 @@
+// Package api is what JavaScript sees of the service: the global `ccf` and its
+// parts, console, snp_attestation, the request handed to a handler and the
+// response it returns.
+//
+// Apps runs application endpoints, Scripts runs governance scripts. Both take a
+// Host that says what this one call may reach; the package knows no network and
+// no file.
+//
+// It starts no goroutine. Interpreters are used by one call at a time, on the
+// caller's goroutine.
 package api
 
 import (

@@ -1,5 +1,281 @@
 package api
 
-type imagePool struct{}
+import (
+	"container/list"
+	"sync"
+)
 
-type reuseCache struct{}
+// Bounds on idle interpreters.
+const (
+	// maxIdle caps the sealed interpreters of all endpoints together.
+	maxIdle = 64
+	// maxGenerations keeps the interpreters of the present application and of the
+	// one before, which requests on older snapshots may still ask for.
+	maxGenerations = 2
+	// reuseHeadroom is the part of the heap limit beyond which a reused
+	// interpreter is given up: what it leaks would only grow.
+	reuseHeadroom = 4
+)
+
+// Apps runs application endpoints. It is safe for concurrent use.
+type Apps struct {
+	mu struct {
+		sync.Mutex
+		generations []*generation // newest first
+		closed      bool
+	}
+}
+
+// NewApps returns an empty set of interpreters.
+func NewApps() *Apps { return &Apps{} }
+
+// generation is what belongs to one version of the application. Its fields are
+// guarded by Apps.mu, except that code has a lock of its own and a reused
+// interpreter belongs to whoever holds its entry's lock.
+type generation struct {
+	version string
+	code    *codeCache
+	idle    map[imageKey]*list.List // of *interp, sealed and reset
+	order   *list.List              // of *idleRef, least recently used first
+	reused  map[string]*reusedEntry
+	recent  *list.List // of *reusedEntry, least recently used first
+	retired bool
+}
+
+// imageKey names interpreters that are interchangeable.
+type imageKey struct {
+	module string
+	access Access
+}
+
+type idleRef struct {
+	key imageKey
+	it  *interp
+}
+
+// reusedEntry is an interpreter kept for a key. Requests for it take turns.
+type reusedEntry struct {
+	key string
+	at  *list.Element
+	mu  sync.Mutex
+	it  *interp // made by the first holder of mu
+	// gone is set when the entry is no longer in the cache; its last user closes it.
+	gone  bool
+	users int
+}
+
+// lease is an interpreter in the hands of one call.
+type lease struct {
+	it    *interp
+	gen   *generation
+	key   imageKey
+	entry *reusedEntry
+}
+
+// codeCache holds compiled modules. The bytes were made in this process.
+type codeCache struct {
+	mu struct {
+		sync.Mutex
+		code map[string][]byte
+	}
+}
+
+// Get is the bytecode of a module.
+func (c *codeCache) Get(name string) ([]byte, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	code, ok := c.mu.code[name]
+	return code, ok
+}
+
+// Put keeps the bytecode of a module.
+func (c *codeCache) Put(name string, code []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mu.code[name] = code
+}
+
+func newGeneration(version string) *generation {
+	g := &generation{
+		version: version, code: &codeCache{},
+		idle: map[imageKey]*list.List{}, order: list.New(),
+		reused: map[string]*reusedEntry{}, recent: list.New(),
+	}
+	g.code.mu.code = map[string][]byte{}
+	return g
+}
+
+// generation finds or starts the generation of a version. mu is held.
+func (a *Apps) generation(version string) *generation {
+	for _, g := range a.mu.generations {
+		if g.version == version {
+			return g
+		}
+	}
+	a.mu.generations = append([]*generation{newGeneration(version)}, a.mu.generations...)
+	if n := len(a.mu.generations); n > maxGenerations {
+		a.mu.generations[n-1].retire()
+		a.mu.generations = a.mu.generations[:n-1]
+	}
+	return a.mu.generations[0]
+}
+
+// acquire finds an interpreter for a call: a reused one, a sealed one, or a new
+// one.
+func (a *Apps) acquire(e Endpoint, m ModuleSource, o Options, c *call) (*lease, *Failure, error) {
+	a.mu.Lock()
+	g := a.generation(m.Version())
+	if e.ReuseKey != nil {
+		return a.acquireReused(g, *e.ReuseKey, o, c) // unlocks
+	}
+	l := &lease{gen: g, key: imageKey{e.Module, c.host.Access}}
+	// A historical state is part of what modules see while they load.
+	if q := g.idle[l.key]; q != nil && q.Len() > 0 && c.host.HistoricalState == nil {
+		ref := q.Remove(q.Back()).(*list.Element)
+		l.it = g.order.Remove(ref).(*idleRef).it
+	}
+	a.mu.Unlock()
+	if l.it != nil {
+		return l, nil, nil
+	}
+	it, err := newInterp(false)
+	if err != nil {
+		return nil, nil, err
+	}
+	it.code = g.code
+	l.it = it
+	return l, nil, nil
+}
+
+func (a *Apps) acquireReused(g *generation, key string, o Options, c *call) (*lease, *Failure, error) {
+	if o.CachedInterpreters <= 0 {
+		a.mu.Unlock()
+		return nil, &Failure{HTTPMessage: messageNoReuse}, nil
+	}
+	if c.host.Access == AppRW {
+		key += " (rw)"
+	} else {
+		key += " (ro)"
+	}
+	e := g.reused[key]
+	if e == nil {
+		e = &reusedEntry{key: key}
+		e.at = g.recent.PushBack(e)
+		g.reused[key] = e
+	}
+	g.recent.MoveToBack(e.at)
+	e.users++
+	for g.recent.Len() > o.CachedInterpreters {
+		g.evict(g.recent.Front().Value.(*reusedEntry))
+	}
+	a.mu.Unlock()
+	e.mu.Lock() // released by release
+	if e.it == nil {
+		it, err := newInterp(false)
+		if err != nil {
+			a.leaveEntry(g, e, true)
+			return nil, nil, err
+		}
+		it.code = g.code
+		e.it = it
+	}
+	return &lease{it: e.it, gen: g, entry: e}, nil, nil
+}
+
+// evict takes an entry out of the cache. Apps.mu is held.
+func (g *generation) evict(e *reusedEntry) {
+	if e.gone {
+		return
+	}
+	e.gone = true
+	delete(g.reused, e.key)
+	g.recent.Remove(e.at)
+	if e.users == 0 && e.it != nil {
+		e.it.close()
+	}
+}
+
+// release takes an interpreter back.
+func (a *Apps) release(l *lease, o Options) {
+	it := l.it
+	if l.entry != nil {
+		heavy := !it.iso.Dead() && it.iso.HeapBytes() > o.HeapBytes-o.HeapBytes/reuseHeadroom
+		a.leaveEntry(l.gen, l.entry, it.iso.Dead() || heavy)
+		return
+	}
+	if !a.keep(l) {
+		it.close()
+	}
+}
+
+// leaveEntry ends the use of a reused interpreter; e.mu is held.
+func (a *Apps) leaveEntry(g *generation, e *reusedEntry, drop bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if drop {
+		g.evict(e)
+	}
+	e.users--
+	if e.gone && e.users == 0 && e.it != nil {
+		e.it.close()
+	}
+	e.mu.Unlock()
+}
+
+// keep puts a sealed interpreter back into the pool, reset.
+func (a *Apps) keep(l *lease) bool {
+	if !l.it.sealed || l.it.iso.Dead() {
+		return false
+	}
+	l.it.reset()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	g := l.gen
+	if g.retired || a.mu.closed {
+		return false
+	}
+	q := g.idle[l.key]
+	if q == nil {
+		q = list.New()
+		g.idle[l.key] = q
+	}
+	q.PushBack(g.order.PushBack(&idleRef{l.key, l.it}))
+	if g.order.Len() > maxIdle {
+		oldest := g.order.Front()
+		ref := g.order.Remove(oldest).(*idleRef)
+		g.idle[ref.key].Remove(g.idle[ref.key].Front())
+		ref.it.close()
+	}
+	return true
+}
+
+// retire closes what is idle; what is in use is closed when released.
+func (g *generation) retire() {
+	g.retired = true
+	for e := g.order.Front(); e != nil; e = e.Next() {
+		e.Value.(*idleRef).it.close()
+	}
+	g.order.Init()
+	clear(g.idle)
+	for _, e := range g.reused {
+		g.evict(e)
+	}
+}
+
+// Flush forgets every interpreter.
+func (a *Apps) Flush() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, g := range a.mu.generations {
+		g.retire()
+	}
+	a.mu.generations = nil
+}
+
+// Close ends every interpreter that is not in use and keeps none from then on.
+func (a *Apps) Close() {
+	a.Flush()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.mu.closed = true
+}

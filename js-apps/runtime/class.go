@@ -1,6 +1,8 @@
 package runtime
 
 import (
+	"unsafe"
+
 	"modernc.org/libc"
 	lib "modernc.org/libquickjs"
 )
@@ -11,7 +13,8 @@ import (
 // engine keeps a number, the isolate a table. It is what makes a KV handle keep
 // its table name whatever a script does to its properties.
 //
-// An exotic object has a property for every name, made when it is asked for.
+// An exotic object has a property for every name, made when it is asked for by a
+// function in its slot.
 
 // classID numbers are process-wide in the engine.
 var (
@@ -36,9 +39,13 @@ var slotClassDef = func() uintptr {
 
 var exoticClassDef = func() uintptr {
 	m := static.reserve(88)
-	*at[lib.TJSClassExoticMethods](m) = lib.TJSClassExoticMethods{Fget_own_property: ownGetterPointer}
+	*at[lib.TJSClassExoticMethods](m) = lib.TJSClassExoticMethods{Fget_own_property: funcPointer(engineExoticGet)}
 	p := static.reserve(40)
-	*at[lib.TJSClassDef](p) = lib.TJSClassDef{Fclass_name: static.cstring("Object"), Fexotic: m}
+	*at[lib.TJSClassDef](p) = lib.TJSClassDef{
+		Fclass_name: static.cstring("Object"),
+		Ffinalizer:  funcPointer(engineFreeSlot),
+		Fexotic:     m,
+	}
 	return p
 }()
 
@@ -69,18 +76,19 @@ func (s *slots) put(v any) int {
 	return len(s.values) - 1
 }
 
+// drop frees a slot. Those of a snapshot stay: the object comes back with it.
 func (s *slots) drop(k int) {
+	if k < s.sealed {
+		return
+	}
 	s.values[k] = nil
 	s.free = append(s.free, k)
 }
 
-// seal keeps the slots of a snapshot: those freed before it stay unused, so that
-// no index of the snapshot can be handed out again.
+// seal keeps the present slots for good.
 func (s *slots) seal() { s.sealed, s.free = len(s.values), nil }
 
-// reset keeps only what was there at seal. A slot of the snapshot that died in
-// between is gone from the table for good, which only costs its memory: modules
-// that make slot objects while loading are not sealed.
+// reset keeps only what was there at seal.
 func (s *slots) reset() {
 	clear(s.values[s.sealed:])
 	s.values = s.values[:s.sealed]
@@ -89,63 +97,58 @@ func (s *slots) reset() {
 
 // NewSlot makes an object without a prototype that carries v.
 func (i *Isolate) NewSlot(v any) Value {
-	obj := Value(lib.XJS_NewObjectProtoClass(i.tls, i.ctx, lib.TJSValue(Null), slotClassID))
-	if obj.IsException() {
-		return obj
+	return i.carry(Value(lib.XJS_NewObjectProtoClass(i.tls, i.ctx, lib.TJSValue(Null), slotClassID)), v)
+}
+
+func (i *Isolate) carry(obj Value, v any) Value {
+	if !obj.IsException() {
+		*opaque(obj) = uintptr(i.slots.put(v) + 1)
 	}
-	lib.XJS_SetOpaque(i.tls, lib.TJSValue(obj), uintptr(i.slots.put(v)+1))
 	return obj
 }
 
 // Slot is what NewSlot put into obj.
-func (i *Isolate) Slot(obj Value) (any, bool) {
-	p := lib.XJS_GetOpaque(i.tls, lib.TJSValue(obj), slotClassID)
+func (i *Isolate) Slot(obj Value) (any, bool) { return i.slotOf(obj, slotClassID) }
+
+func (i *Isolate) slotOf(obj Value, class lib.TJSClassID) (any, bool) {
+	if !obj.IsObject() || uint32(at[lib.TJSObject](obj.ptr()).Fclass_id) != class {
+		return nil, false
+	}
+	p := *opaque(obj)
 	if p == 0 {
 		return nil, false
 	}
 	return i.slots.values[p-1], true
 }
 
-// engineFreeSlot is called when a slot object dies.
-func engineFreeSlot(tls *libc.TLS, rt uintptr, obj lib.TJSValue) {
-	p := lib.XJS_GetOpaque(tls, obj, slotClassID)
-	if p != 0 {
+// opaque is the engine's number in an object of a host class.
+func opaque(obj Value) *uintptr {
+	return at[uintptr](obj.ptr() + unsafe.Offsetof(lib.TJSObject{}.Fu))
+}
+
+// engineFreeSlot is called when an object with a slot dies.
+func engineFreeSlot(_ *libc.TLS, rt uintptr, obj lib.TJSValue) {
+	if p := *opaque(Value(obj)); p != 0 {
 		isolateAt(at[lib.TJSRuntime](rt).Fuser_opaque).slots.drop(int(p - 1))
 	}
 }
 
 // GetFunc makes the property of an exotic object.
-type GetFunc func(i *Isolate, name string) Value
+type GetFunc func(name string) Value
 
-// ExoticID is a registered GetFunc.
-type ExoticID int
-
-var exotics []GetFunc
-
-// RegisterExotic makes f known to the engine. It must be called during package
-// initialisation.
-func RegisterExotic(f GetFunc) ExoticID {
-	exotics = append(exotics, f)
-	return ExoticID(len(exotics) - 1)
-}
-
-// NewExotic makes an object whose properties come from f: not enumerable, not
+// NewExotic makes an object whose properties come from get: not enumerable, not
 // writable, not configurable, and made anew at each access.
-func (i *Isolate) NewExotic(id ExoticID) Value {
-	obj := Value(lib.XJS_NewObjectClass(i.tls, i.ctx, int32(exoticClassID)))
-	if !obj.IsException() {
-		lib.XJS_SetOpaque(i.tls, lib.TJSValue(obj), uintptr(id+1))
-	}
-	return obj
+func (i *Isolate) NewExotic(get GetFunc) Value {
+	return i.carry(Value(lib.XJS_NewObjectProtoClass(i.tls, i.ctx, lib.TJSValue(Null), exoticClassID)), get)
 }
 
 // engineExoticGet answers 1 and a descriptor, 0 for "no such property" or -1
 // with an exception. The engine passes no descriptor when it only asks whether
 // the property exists.
-func engineExoticGet(tls *libc.TLS, ctx, desc uintptr, obj lib.TJSValue, atom lib.TJSAtom) int32 {
+func engineExoticGet(_ *libc.TLS, ctx, desc uintptr, obj lib.TJSValue, atom lib.TJSAtom) int32 {
 	i := isolateOf(ctx)
-	id := lib.XJS_GetOpaque(tls, obj, exoticClassID)
-	if id == 0 {
+	get, ok := i.slotOf(Value(obj), exoticClassID)
+	if !ok {
 		return 0
 	}
 	if desc == 0 {
@@ -155,7 +158,7 @@ func engineExoticGet(tls *libc.TLS, ctx, desc uintptr, obj lib.TJSValue, atom li
 	if !ok {
 		return -1
 	}
-	v := exotics[id-1](i, name)
+	v := get.(GetFunc)(name)
 	if v.IsException() {
 		return -1
 	}

@@ -27,10 +27,7 @@ func Register(f HostFunc) FuncID {
 	return FuncID(len(funcs) - 1)
 }
 
-var (
-	callPointer      = funcPointer(engineCall)
-	ownGetterPointer = funcPointer(engineExoticGet)
-)
+var callPointer = funcPointer(engineCall)
 
 // engineCall is the one C function behind every host function.
 func engineCall(_ *libc.TLS, ctx uintptr, this lib.TJSValue, argc int32, argv uintptr, magic int32) lib.TJSValue {

@@ -55,6 +55,7 @@ type Isolate struct {
 	scratch mapping
 	modules modules
 	slots   slots
+	kept    [keptValues]Value
 	dead    bool
 	// baseline is the heap in use when Run began.
 	baseline uint64
@@ -196,7 +197,7 @@ func (i *Isolate) Seal() error {
 	used := at[lib.TJSRuntime](i.rt).Fmalloc_ctx.Fmalloc_state.Fmalloc_size
 	lib.XJS_SetGCThreshold(i.tls, i.rt, used+used/2+gcHeadroom)
 	i.slots.seal()
-	i.modules.seal()
+	i.modules = modules{}
 	return i.arena.seal()
 }
 
@@ -207,8 +208,6 @@ const gcHeadroom = 4 << 20
 func (i *Isolate) Reset() {
 	i.arena.reset()
 	i.slots.reset()
-	i.modules.reset()
-	i.State = nil
 }
 
 // ImageBytes is the size of what Reset copies.
@@ -267,6 +266,14 @@ func (i *Isolate) leave() {
 func slotsFor(bytes uint64) uint64 {
 	const most = maxSlots << 20 / slotsPerMiB
 	return max(min(bytes, most)*slotsPerMiB>>20, 1)
+}
+
+// Extend gives the present Run d more from now on, for describing the exception
+// that ended a script. TimedOut keeps its answer.
+func (i *Isolate) Extend(d time.Duration) {
+	i.run.limit = time.Since(i.run.start) + d
+	i.watch.arm(i.ctx, d)
+	at[lib.TJSContext](i.ctx).Finterrupt_counter = pollEvery
 }
 
 // TimedOut reports whether the time limit ended something in the last Run.

@@ -24,10 +24,6 @@ type modules struct {
 	code   Bytecode
 }
 
-// seal ends loading: later imports find only what is loaded.
-func (m *modules) seal()  { *m = modules{} }
-func (m *modules) reset() {}
-
 // SetModules says where imports come from. code may be nil.
 func (i *Isolate) SetModules(source Source, code Bytecode) {
 	i.modules = modules{source: source, code: code}

@@ -76,6 +76,21 @@ func (i *Isolate) GetText(obj Value, name string) Value {
 	return Value(lib.XJS_GetPropertyInternal(i.tls, i.ctx, lib.TJSValue(obj), atom, lib.TJSValue(obj), 0))
 }
 
+// HasText reports whether a property exists. A trap that throws counts as no.
+func (i *Isolate) HasText(obj Value, name string) bool {
+	atom := i.atomOf(name)
+	if atom == lib.MJS_ATOM_NULL {
+		i.DropException()
+		return false
+	}
+	defer lib.XJS_FreeAtom(i.tls, i.ctx, atom)
+	n := lib.XJS_HasProperty(i.tls, i.ctx, lib.TJSValue(obj), atom)
+	if n < 0 {
+		i.DropException()
+	}
+	return n > 0
+}
+
 // Define makes an own property and takes v over. It reports failure only when
 // an exception is pending.
 func (i *Isolate) Define(obj Value, name Name, v Value, flags int32) bool {
@@ -177,7 +192,20 @@ func (i *Isolate) Call(fn, this Value, args ...Value) Value {
 	return Value(lib.XJS_Call(i.tls, i.ctx, lib.TJSValue(fn), lib.TJSValue(this), int32(len(args)), argv))
 }
 
-// PromiseState tells whether v is a promise and, if so, how it stands.
+// IsPromise reports a promise.
 func (i *Isolate) IsPromise(v Value) bool {
 	return v.IsObject() && lib.XJS_PromiseState(i.tls, i.ctx, lib.TJSValue(v)) >= 0
 }
+
+// keptValues is how many values Keep can hold.
+const keptValues = 8
+
+// Keep holds a value for the host, out of reach of scripts, and takes it over.
+// It is for what an isolate is made with: a snapshot includes it.
+func (i *Isolate) Keep(n int, v Value) bool {
+	i.kept[n] = v
+	return !v.IsException()
+}
+
+// Kept is what Keep holds; the count stays with the isolate.
+func (i *Isolate) Kept(n int) Value { return i.kept[n] }

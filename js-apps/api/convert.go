@@ -1,0 +1,176 @@
+package api
+
+import (
+	"bytes"
+	"errors"
+	"strconv"
+	"strings"
+
+	"concordat/js-apps/jscrypto"
+	"concordat/js-apps/runtime"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// Texts of the errors every converter shares.
+const (
+	wantString  = "Argument must be a string"
+	wantBuffer  = "Argument must be an ArrayBuffer"
+	wantBuffers = "Arguments must be ArrayBuffers"
+)
+
+// jsonName is where a SyntaxError of bufToJsonCompatible points.
+const jsonName = "<json>"
+
+var convertFunctions = []function{
+	fn("strToBuf", 1, exactly(1, strToBuf)),
+	fn("bufToStr", 1, exactly(1, bufToStr)),
+	fn("jsonCompatibleToBuf", 1, exactly(1, jsonCompatibleToBuf)),
+	fn("bufToJsonCompatible", 1, exactly(1, bufToJSONCompatible)),
+	fn("enableUntrustedDateTime", 1, exactly(1, enableUntrustedDateTime)),
+	fn("enableMetricsLogging", 1, exactly(1, impurely(enableMetricsLogging))),
+	fn("pemToId", 1, exactly(1, pemToID)),
+	fn("tcbHexToPolicy", 2, exactly(2, tcbHexToPolicy)),
+}
+
+// cText is ToString(v) up to its first NUL. CCF passes strings through C; what
+// it writes to tables has to come out the same here.
+func cText(i *runtime.Isolate, v runtime.Value) (string, bool) {
+	s, ok := i.Text(v)
+	if k := strings.IndexByte(s, 0); k >= 0 {
+		s = s[:k]
+	}
+	return s, ok
+}
+
+func strToBuf(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runtime.Value {
+	if !args[0].IsString() {
+		return i.Throw(runtime.TypeError, wantString)
+	}
+	return textBuffer(i, args[0])
+}
+
+// textBuffer is the UTF-8 of a string, up to its first NUL, as an ArrayBuffer.
+func textBuffer(i *runtime.Isolate, v runtime.Value) runtime.Value {
+	var small [256]byte
+	b, ok := i.AppendText(small[:0], v)
+	if !ok {
+		return runtime.Exception
+	}
+	if k := bytes.IndexByte(b, 0); k >= 0 {
+		b = b[:k]
+	}
+	return i.NewBuffer(b)
+}
+
+func bufToStr(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runtime.Value {
+	b, ok := i.Buffer(args[0])
+	if !ok {
+		return i.Throw(runtime.TypeError, wantBuffer)
+	}
+	return i.StringOf(b)
+}
+
+func jsonCompatibleToBuf(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runtime.Value {
+	s := i.Stringify(args[0])
+	defer i.Free(s)
+	switch {
+	case s.IsException():
+		return s
+	case !s.IsString():
+		return i.Throw(runtime.TypeError, wantString)
+	}
+	return textBuffer(i, s)
+}
+
+func bufToJSONCompatible(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runtime.Value {
+	b, ok := i.Buffer(args[0])
+	if !ok {
+		return i.Throw(runtime.TypeError, wantBuffer)
+	}
+	return i.ParseJSON(b, jsonName)
+}
+
+// enableUntrustedDateTime does nothing since CCF 7: Date always shows real time.
+func enableUntrustedDateTime(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runtime.Value {
+	return runtime.Bool(i.ToBool(args[0]))
+}
+
+// enableMetricsLogging returns what it replaces.
+func enableMetricsLogging(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runtime.Value {
+	if !args[0].IsBool() {
+		return i.Throw(runtime.TypeError, "First argument must be a boolean")
+	}
+	it := of(i)
+	was := it.metrics
+	it.metrics = args[0].Truth()
+	return runtime.Bool(was)
+}
+
+func pemToID(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runtime.Value {
+	text, ok := cText(i, args[0])
+	if !ok {
+		return runtime.Exception
+	}
+	id, err := jscrypto.PEMToID(text)
+	if err != nil {
+		return throwCrypto(i, err)
+	}
+	return i.String(id)
+}
+
+// Members of a TCB policy.
+var (
+	nameHexstring  = runtime.NewName("hexstring")
+	nameMicrocode  = runtime.NewName("microcode")
+	nameSNPVersion = runtime.NewName("snp")
+	nameTEE        = runtime.NewName("tee")
+	nameBootLoader = runtime.NewName("boot_loader")
+	nameFMC        = runtime.NewName("fmc")
+)
+
+func tcbHexToPolicy(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runtime.Value {
+	cpuid, ok := cText(i, args[0])
+	if !ok {
+		return runtime.Exception
+	}
+	tcb, ok := cText(i, args[1])
+	if !ok {
+		return runtime.Exception
+	}
+	p, err := jscrypto.TCBHexToPolicy(cpuid, tcb)
+	if err != nil {
+		return throwCrypto(i, err)
+	}
+	obj := i.NewObject()
+	i.Set(obj, nameHexstring, i.String(p.Hexstring))
+	for _, m := range []struct {
+		name  runtime.Name
+		value *uint8
+	}{
+		{nameMicrocode, p.Microcode}, {nameSNPVersion, p.SNP}, {nameTEE, p.TEE},
+		{nameBootLoader, p.BootLoader}, {nameFMC, p.FMC},
+	} {
+		if m.value != nil {
+			i.Set(obj, m.name, runtime.Int(int32(*m.value)))
+		}
+	}
+	return obj
+}
+
+// throwCrypto throws what a function of package jscrypto returned.
+func throwCrypto(i *runtime.Isolate, err error) runtime.Value {
+	var e *jscrypto.Error
+	if !errors.As(err, &e) {
+		return i.Throw(runtime.InternalError, err.Error())
+	}
+	switch e.Kind {
+	case jscrypto.HostError:
+		return of(i).fatal(e.Message)
+	case jscrypto.TypeError:
+		return i.Throw(runtime.TypeError, e.Message)
+	case jscrypto.RangeError:
+		return i.Throw(runtime.RangeError, e.Message)
+	}
+	return i.Throw(runtime.InternalError, e.Message)
+}
