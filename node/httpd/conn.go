@@ -146,7 +146,7 @@ func (c *conn) input(p []byte) (int, error) {
 		return 0, err
 	}
 	if c.iface.Idle > 0 {
-		if now := time.Now(); now.Sub(c.readArmed) >= rearmEvery {
+		if now := time.Now(); now.Sub(c.readArmed) >= min(rearmEvery, c.iface.Idle/8) {
 			if err := c.nc.SetReadDeadline(now.Add(c.iface.Idle)); err != nil {
 				return 0, err
 			}

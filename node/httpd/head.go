@@ -95,10 +95,7 @@ func (h *head) requestLine(buf []byte) (bool, *fault) {
 const versionLine = " HTTP/1.1\r\n"
 
 func (h *head) version(buf []byte, i int) (bool, *fault) {
-	if len(buf)-i >= len(versionLine) && string(buf[i:i+len(versionLine)]) == versionLine {
-		if string(h.method.of(buf)) == "PRI" {
-			return false, bad(hpeVersion, "Expected HTTP/2 Connection Preface", i+len(versionLine)-2)
-		}
+	if len(buf)-i >= len(versionLine) && string(buf[i:i+len(versionLine)]) == versionLine && !special(h.method.of(buf)) {
 		h.pos = i + len(versionLine)
 		return true, nil
 	}
@@ -116,6 +113,26 @@ func (h *head) version(buf []byte, i int) (bool, *fault) {
 		return preface(buf, i)
 	}
 	return h.lineEnd(buf, i, hpeVersion, "Expected CRLF after version")
+}
+
+// special reports methods that need more than an HTTP version after the target.
+func special(method []byte) bool {
+	switch string(method) {
+	case "GET", "POST", "PUT", "DELETE":
+		return false
+	case "PRI":
+		return true
+	}
+	return streaming(method)
+}
+
+func streaming(method []byte) bool {
+	for _, m := range streamingMethods {
+		if string(method) == m {
+			return true
+		}
+	}
+	return false
 }
 
 func (h *head) lineEnd(buf []byte, i int, name, text string) (bool, *fault) {
@@ -146,10 +163,8 @@ func (h *head) protocol(buf []byte, i int) (int, bool, *fault) {
 			return 0, false, bad(hpeConstant, expected, i+k)
 		}
 	}
-	for _, m := range streamingMethods {
-		if string(h.method.of(buf)) == m {
-			return 0, false, bad(hpeConstant, "Invalid method for HTTP/x.x request", i+4)
-		}
+	if streaming(h.method.of(buf)) {
+		return 0, false, bad(hpeConstant, "Invalid method for HTTP/x.x request", i+4)
 	}
 	i += len("HTTP/")
 	if i >= len(buf) {
