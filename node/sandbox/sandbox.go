@@ -178,6 +178,9 @@ func (s *Sandbox) Deploy(ctx context.Context) error {
 // Exited is closed when the node ended by itself.
 func (s *Sandbox) Exited() <-chan struct{} { return s.exited }
 
+// PID is the node's process.
+func (s *Sandbox) PID() int { return s.cmd.Process.Pid }
+
 // Stop ends the node and waits for it. It returns why the node ended badly, if
 // it did.
 func (s *Sandbox) Stop() error {

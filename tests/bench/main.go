@@ -17,9 +17,12 @@ import (
 )
 
 func main() {
+	if file, ok := asNode(); ok {
+		exit(serveNode(file))
+	}
 	seconds := flag.Float64("seconds", 3, "length of each measurement")
 	out := flag.String("json", "", "also write the numbers to this file")
-	serve := flag.String("serve", "", "internal: be the server of a workload (echo or node)")
+	serve := flag.String("serve", "", "internal: be the server of a workload")
 	flag.Parse()
 	var err error
 	if *serve != "" {
@@ -27,10 +30,15 @@ func main() {
 	} else {
 		err = run(time.Duration(*seconds*float64(time.Second)), *out)
 	}
+	exit(err)
+}
+
+func exit(err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+	os.Exit(0)
 }
 
 // shape is how load is offered.
