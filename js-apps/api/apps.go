@@ -105,6 +105,9 @@ func (a *Apps) Call(ctx context.Context, e Endpoint, m ModuleSource, o Options, 
 		return nil, err
 	}
 	out.ApplyWrites, out.Claims = c.applyWrites, c.claims
+	if out.Error != nil && out.Error.Details != nil && o.LogDetails {
+		c.log(slog.LevelError, "app", out.Error.Details.String())
+	}
 	if metrics && out.Error == nil {
 		c.log(slog.LevelInfo, "js", fmt.Sprintf("JS execution complete: Method=%s, Path=%s, Status=%d, ExecMilliseconds=%d",
 			e.Method, e.Route, out.Status, time.Since(start).Milliseconds()))

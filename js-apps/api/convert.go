@@ -72,7 +72,7 @@ func bufToStr(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runtime
 }
 
 func jsonCompatibleToBuf(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runtime.Value {
-	s := i.Stringify(args[0])
+	s := stringify(i, args[0])
 	defer i.Free(s)
 	switch {
 	case s.IsException():
@@ -88,7 +88,48 @@ func bufToJSONCompatible(i *runtime.Isolate, _ runtime.Value, args []runtime.Val
 	if !ok {
 		return i.Throw(runtime.TypeError, wantBuffer)
 	}
-	return i.ParseJSON(b, jsonName)
+	return parseJSON(i, b, jsonName)
+}
+
+// rewording gives errors of JSON the words of the engine release that CCF has,
+// where a host function passes them on.
+var rewording = map[string]string{
+	"Unexpected end of JSON input":            "unexpected end of input",
+	"Bad UTF-8 sequence":                      "invalid UTF-8 sequence",
+	"Bad control character in string literal": "invalid character in a JSON string",
+	"Unexpected number":                       "unexpected token: '0'",
+	"Do not know how to serialize a BigInt":   "bigint are forbidden in JSON.stringify",
+}
+
+var nameMessage = runtime.NewName("message")
+
+// reword changes the message of the pending exception.
+func reword(i *runtime.Isolate) runtime.Value {
+	e := i.Exception()
+	if i.IsError(e) {
+		m := i.Get(e, nameMessage)
+		if text, ok := i.Text(m); ok && m.IsString() && rewording[text] != "" {
+			i.Define(e, nameMessage, i.String(rewording[text]), runtime.Writable|runtime.Configurable)
+		}
+		i.Free(m)
+	}
+	return i.ThrowValue(e)
+}
+
+func parseJSON(i *runtime.Isolate, text []byte, name string) runtime.Value {
+	v := i.ParseJSON(text, name)
+	if v.IsException() {
+		return reword(i)
+	}
+	return v
+}
+
+func stringify(i *runtime.Isolate, v runtime.Value) runtime.Value {
+	s := i.Stringify(v)
+	if s.IsException() && !i.TimedOut() {
+		return reword(i)
+	}
+	return s
 }
 
 // enableUntrustedDateTime does nothing since CCF 7: Date always shows real time.

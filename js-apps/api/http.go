@@ -60,7 +60,7 @@ func bodyText(i *runtime.Isolate, _ runtime.Value, _ []runtime.Value) runtime.Va
 }
 
 func bodyJSON(i *runtime.Isolate, _ runtime.Value, _ []runtime.Value) runtime.Value {
-	return i.ParseJSON(body(i), "<body>")
+	return parseJSON(i, body(i), "<body>")
 }
 
 func bodyBuffer(i *runtime.Isolate, _ runtime.Value, _ []runtime.Value) runtime.Value {
@@ -212,7 +212,7 @@ func (a *answer) body(result runtime.Value) bool {
 		}
 		a.out.Body, contentType = []byte(text), typeText
 	} else {
-		s := i.Stringify(v)
+		s := stringify(i, v)
 		defer i.Free(s)
 		if s.IsException() {
 			return a.refuseBody("JSON")

@@ -283,7 +283,7 @@ func (it *interp) newHandle(h *handle, r rights) runtime.Value {
 		allowed := r.read && !m.writes || r.write && m.writes
 		ok = ok && i.Set(obj, m.name, it.methodFunction(m, allowed, r.why))
 	}
-	ok = ok && i.DefineGetter(obj, nameSize, i.NewFunction(sizeGetter, nameSize, 0), runtime.Configurable)
+	ok = ok && i.DefineGetter(obj, nameSize, i.NewFunction(sizeGetter, nameSize, 0), 0)
 	if !ok {
 		i.Free(obj)
 		return runtime.Exception

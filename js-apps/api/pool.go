@@ -148,6 +148,7 @@ func (a *Apps) acquire(e Endpoint, m ModuleSource, o Options, c *call) (*lease, 
 }
 
 func (a *Apps) acquireReused(g *generation, key string, o Options, c *call) (*lease, *Failure, error) {
+	g.trim(o.CachedInterpreters) // the cap may have been lowered
 	if o.CachedInterpreters <= 0 {
 		a.mu.Unlock()
 		return nil, &Failure{HTTPMessage: messageNoReuse}, nil
@@ -165,9 +166,7 @@ func (a *Apps) acquireReused(g *generation, key string, o Options, c *call) (*le
 	}
 	g.recent.MoveToBack(e.at)
 	e.users++
-	for g.recent.Len() > o.CachedInterpreters {
-		g.evict(g.recent.Front().Value.(*reusedEntry))
-	}
+	g.trim(o.CachedInterpreters)
 	a.mu.Unlock()
 	e.mu.Lock() // released by release
 	if e.it == nil {
@@ -180,6 +179,13 @@ func (a *Apps) acquireReused(g *generation, key string, o Options, c *call) (*le
 		e.it = it
 	}
 	return &lease{it: e.it, gen: g, entry: e}, nil, nil
+}
+
+// trim evicts the entries that were not used for longest. Apps.mu is held.
+func (g *generation) trim(most int) {
+	for g.recent.Len() > max(most, 0) {
+		g.evict(g.recent.Front().Value.(*reusedEntry))
+	}
 }
 
 // evict takes an entry out of the cache. Apps.mu is held.

@@ -85,3 +85,11 @@ type Details struct {
 	Reason string
 	Trace  *string
 }
+
+// String is the line logged for the exception.
+func (d *Details) String() string {
+	if d.Trace == nil {
+		return d.Reason + ": <no trace>"
+	}
+	return d.Reason + ": " + *d.Trace
+}
