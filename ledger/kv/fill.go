@@ -18,9 +18,9 @@ func (s *Store) Fill(id ledger.TxID, ws ledger.WriteSet) {
 	next := r.versions
 	for i, w := range ws {
 		m := s.ensureMap(w.Name)
-		check(m.modified < id.Seqno, "the maps of a filled transaction have no newer writer")
-		r.maps[i] = touched{m: m, modified: m.modified}
-		m.modified = id.Seqno
+		check(m.modified.Load() < id.Seqno, "the maps of a filled transaction have no newer writer")
+		r.maps[i] = touched{m: m, modified: m.modified.Load()}
+		m.modified.Store(id.Seqno)
 		next = s.applyMap(r, m, w, next)
 	}
 	s.mu.records[at] = r

@@ -111,8 +111,9 @@ type mapState struct {
 	salt  uint64
 	first atomic.Pointer[entry] // entries in the overlay, in no order
 
-	// modified is the newest standing seqno that names the map. Owner: the writer.
-	modified ledger.Seqno
+	// modified is the newest standing seqno that names the map. Only the writer
+	// stores it; transactions read it to know whether what they cached still holds.
+	modified atomic.Uint64
 
 	flush mapFlush // state of the flusher
 }

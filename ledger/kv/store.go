@@ -214,7 +214,7 @@ func (s *Store) modifiedAfter(name string, c *core) bool {
 		return true
 	}
 	m := s.mapState(name)
-	return m != nil && m.modified > c.id.Seqno
+	return m != nil && m.modified.Load() > c.id.Seqno
 }
 
 // rolledBack reports whether part of what c sees was rolled back. Only Rollback
@@ -232,8 +232,8 @@ func (s *Store) Apply(id ledger.TxID, ws ledger.WriteSet) {
 	next := r.versions
 	for i, w := range ws {
 		m := s.ensureMap(w.Name)
-		r.maps[i] = touched{m: m, modified: m.modified}
-		m.modified = id.Seqno
+		r.maps[i] = touched{m: m, modified: m.modified.Load()}
+		m.modified.Store(id.Seqno)
 		next = s.applyMap(r, m, w, next)
 	}
 	s.mu.records = append(s.mu.records, r)
@@ -347,6 +347,6 @@ func (r *record) rollback(epoch uint32) {
 		r.versions[i].dead.Store(epoch)
 	}
 	for _, t := range r.maps {
-		t.m.modified = t.modified
+		t.m.modified.Store(t.modified)
 	}
 }

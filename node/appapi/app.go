@@ -16,6 +16,7 @@ import (
 
 	"concordat/js-apps/api"
 	"concordat/ledger"
+	"concordat/ledger/kv"
 	"concordat/node/frontend"
 	"concordat/node/historical"
 )
@@ -50,13 +51,25 @@ type App struct {
 	options atomic.Pointer[optionCache]
 }
 
+// stamp says which content of a map something was compiled from: the newest write
+// to it, and the view, since an election can put other writes at the same seqno.
+type stamp struct {
+	view    ledger.View
+	changed ledger.Seqno
+}
+
+func stampOf(c *frontend.Context, m *kv.Map) (s stamp, known bool) {
+	changed, known := m.Modified()
+	return stamp{c.Tx().SnapshotID().View, changed}, known
+}
+
 type routeCache struct {
-	version ledger.Seqno
+	version stamp
 	routes  *frontend.Routes
 }
 
 type optionCache struct {
-	version ledger.Seqno
+	version stamp
 	options api.Options
 }
 
@@ -66,8 +79,8 @@ func New(cfg Config) *App { return &App{cfg: cfg} }
 // Routes implements frontend.Dynamic.
 func (a *App) Routes(c *frontend.Context) (*frontend.Routes, error) {
 	m := c.Tx().Map(mapEndpoints)
-	version := m.Modified()
-	if cached := a.routes.Load(); cached != nil && cached.version == version {
+	version, known := stampOf(c, m)
+	if cached := a.routes.Load(); known && cached != nil && cached.version == version {
 		return cached.routes, nil
 	}
 	var list []frontend.Endpoint
@@ -78,7 +91,9 @@ func (a *App) Routes(c *frontend.Context) (*frontend.Routes, error) {
 		return true
 	})
 	r := frontend.NewRoutes("app", list)
-	a.routes.Store(&routeCache{version, r})
+	if known {
+		a.routes.Store(&routeCache{version, r})
+	}
 	return r, nil
 }
 
@@ -112,8 +127,8 @@ func lower(verb string) string { return string(bytes.ToLower([]byte(verb))) }
 // Options are the runtime limits in force for the request (ccf-js-api 7).
 func (a *App) Options(c *frontend.Context) (api.Options, error) {
 	m := c.Tx().Map(mapOptions)
-	version := m.Modified()
-	if cached := a.options.Load(); cached != nil && cached.version == version {
+	version, known := stampOf(c, m)
+	if cached := a.options.Load(); known && cached != nil && cached.version == version {
 		return cached.options, nil
 	}
 	o := api.DefaultOptions()
@@ -123,7 +138,9 @@ func (a *App) Options(c *frontend.Context) (api.Options, error) {
 			return o, err
 		}
 	}
-	a.options.Store(&optionCache{version, o})
+	if known {
+		a.options.Store(&optionCache{version, o})
+	}
 	return o, nil
 }
 
@@ -132,12 +149,22 @@ type modules struct {
 	c *frontend.Context
 }
 
-// Version implements api.ModuleSource. The flush row is written by each
-// deployment; the modules table is asked too, since a constitution may forget it.
+// Version implements api.ModuleSource: the newest write to the modules, or to the
+// table that each deployment writes to say that interpreters are stale. The view
+// tells apart what an election put in the place of the same seqno.
 func (m modules) Version() string {
-	flush, _ := m.c.Tx().Map(mapFlush).Version(singleton)
-	changed := m.c.Tx().Map(mapModules).Modified()
-	return strconv.FormatUint(flush, 10) + "/" + strconv.FormatUint(changed, 10)
+	tx := m.c.Tx()
+	changed, known := tx.Map(mapModules).Modified()
+	flushed, flushKnown := tx.Map(mapFlush).Modified()
+	if !known || !flushKnown {
+		// Deployed again since the snapshot: a version of its own, used once.
+		changed, flushed = tx.Snapshot(), tx.Snapshot()+1
+	}
+	b := make([]byte, 0, 3*20)
+	for _, n := range []uint64{tx.SnapshotID().View, changed, flushed} {
+		b = append(strconv.AppendUint(b, n, 10), '/')
+	}
+	return string(b)
 }
 
 // Module implements api.ModuleSource.

@@ -17,9 +17,9 @@ func (a *App) handle(c *frontend.Context) error {
 
 func access(c *frontend.Context) api.Access {
 	if c.Endpoint.Mode == frontend.ReadWrite {
-		return api.AppReadWrite
+		return api.AppRW
 	}
-	return api.AppReadOnly
+	return api.AppRO
 }
 
 // call runs the handler and turns its answer into the response.
@@ -41,8 +41,8 @@ func (a *App) call(c *frontend.Context, h *api.Host) error {
 		return err
 	}
 	a.keepWrites(c, r)
-	if r.Failure != nil {
-		return a.failed(r.Failure, o)
+	if r.Error != nil {
+		return a.failed(r.Error, o)
 	}
 	answer(c, r)
 	return nil
@@ -53,7 +53,7 @@ func (a *App) keepWrites(c *frontend.Context, r *api.Response) {
 	if r.Claims != nil {
 		c.SetClaims(*r.Claims)
 	}
-	if r.Failure != nil && r.Failure.DropWrites {
+	if r.Error != nil && r.Error.DropWrites {
 		c.SetApplyWrites(false)
 		return
 	}
@@ -64,7 +64,7 @@ func (a *App) keepWrites(c *frontend.Context, r *api.Response) {
 
 // failed is the 500 of a script that threw, was stopped or answered nonsense.
 func (a *App) failed(f *api.Failure, o api.Options) error {
-	e := frontend.Errorf(500, frontend.CodeInternalError, "%s", f.Message)
+	e := frontend.Errorf(500, frontend.CodeInternalError, "%s", f.HTTPMessage)
 	if f.Details == nil {
 		return e
 	}
@@ -73,7 +73,7 @@ func (a *App) failed(f *api.Failure, o api.Options) error {
 		if f.Details.Trace != nil {
 			trace = *f.Details.Trace
 		}
-		a.cfg.Log.Info("[js] " + f.Message + " " + f.Details.Reason + "\n" + trace)
+		a.cfg.Log.Info("[js] " + f.HTTPMessage + " " + f.Details.Reason + "\n" + trace)
 	}
 	if o.ReturnDetails {
 		e.Details = []any{exceptionDetail{codeJSException, f.Details.Reason, f.Details.Trace}}

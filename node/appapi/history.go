@@ -24,7 +24,7 @@ func (a *App) handleHistorical(c *frontend.Context) error {
 		return err
 	}
 	defer state.Tx.Release()
-	return a.call(c, &api.Host{Tx: c.Tx(), Access: api.AppReadOnly, HistoricalState: state})
+	return a.call(c, &api.Host{Tx: c.Tx(), Access: api.AppRO, HistoricalState: state})
 }
 
 // stateOf is a transaction in the shape scripts see.
