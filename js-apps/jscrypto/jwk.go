@@ -15,7 +15,7 @@ import (
 )
 
 // maxJWKBytes bounds the JSON text of one key.
-const maxJWKBytes = 1 << 18
+const maxJWKBytes = 1 << 15
 
 // jsonWebKey is a JWK of any kind (RFC 7517, 7518, 8037), its members in the
 // sorted order in which JavaScript sees them.
@@ -225,7 +225,8 @@ func (k *jsonWebKey) rsaPublic() (*rsa.PublicKey, error) {
 	if k.KTY != "RSA" || e.BitLen() > 31 {
 		return nil, errKeyKind
 	}
-	return &rsa.PublicKey{N: n, E: int(e.Int64())}, nil
+	public := &rsa.PublicKey{N: n, E: int(e.Int64())}
+	return public, usable(public)
 }
 
 // rsaPrivate wants all members that CCF wants. The three that follow from the

@@ -32,7 +32,7 @@ func parsePublicKey(text string) (any, error) {
 		return nil, err
 	}
 	if pub, err := x509.ParsePKIXPublicKey(der); err == nil {
-		return pub, nil
+		return pub, usable(pub)
 	}
 	if point, ok := k256FromSPKI(der); ok {
 		return k256Public{point: point}, nil
@@ -62,7 +62,18 @@ func parsePrivateKey(text string) (any, error) {
 	if err != nil {
 		return nil, errParsePEM
 	}
+	if k, ok := key.(*rsa.PrivateKey); ok {
+		return k, usable(&k.PublicKey)
+	}
 	return key, nil
+}
+
+// usable refuses RSA keys that are too long to compute with.
+func usable(public any) error {
+	if k, ok := public.(*rsa.PublicKey); ok && k.N.BitLen() > maxUsableRSABits {
+		return errInvalidRSA
+	}
+	return nil
 }
 
 // k256FromSPKI picks the point out of SEQ{SEQ{ecPublicKey, secp256k1}, BITS}.

@@ -16,9 +16,13 @@ import (
 
 // Limits on outside text.
 const (
-	maxPEMBytes    = 1 << 20 // one key or a bundle of certificates
+	maxPEMBytes    = 1 << 20 // a bundle of certificates
+	maxKeyPEMBytes = 1 << 15 // one key; twice what 16384 bits of RSA need
 	maxBundleCerts = 256
 	maxQuotedText  = 4096 // of a bad PEM text repeated in an error
+	// maxUsableRSABits is OpenSSL's limit too. Without it, one call with a
+	// modulus of a megabyte would keep a processor busy for minutes.
+	maxUsableRSABits = 16384
 )
 
 const (
@@ -46,6 +50,9 @@ func checkPEM(text string) error {
 func decodeFirst(text string, types ...string) (blockType string, der []byte, err error) {
 	if err := checkPEM(text); err != nil {
 		return "", nil, err
+	}
+	if len(text) > maxKeyPEMBytes {
+		return "", nil, fmt.Errorf("PEM of %d bytes is over the limit of %d", len(text), maxKeyPEMBytes)
 	}
 	for rest := []byte(text); ; {
 		var block *pem.Block
@@ -107,7 +114,7 @@ func parseCertificate(text string) (*x509.Certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("OpenSSL error: %w", err)
 	}
-	return cert, nil
+	return cert, usable(cert.PublicKey)
 }
 
 // PEMToID is the hex SHA-256 of the DER form of a PEM certificate: the id that

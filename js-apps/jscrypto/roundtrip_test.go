@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"crypto/ecdsa"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"math/big"
 	"strings"
 	"testing"
 )
@@ -309,5 +312,25 @@ func TestTCBTurin(t *testing.T) {
 	}
 	if _, err := TCBHexToPolicy("00b00f11", "zz00000001020304"); kindOf(err) != HostError {
 		t.Errorf("bad hex: %v", err)
+	}
+}
+
+// TestHugeRSA: a modulus beyond what OpenSSL computes with is refused at once.
+func TestHugeRSA(t *testing.T) {
+	at := func(bits uint) string {
+		n := new(big.Int).Lsh(big.NewInt(1), bits-1)
+		der, err := x509.MarshalPKIXPublicKey(&rsa.PublicKey{N: n.SetBit(n, 0, 1), E: 65537})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return encodePEM("PUBLIC KEY", der)
+	}
+	for bits, want := range map[uint]error{maxUsableRSABits: nil, maxUsableRSABits + 1: errInvalidRSA, 1 << 20: errInvalidRSA} {
+		if _, err := rsaPublic(at(bits)); err != want {
+			t.Errorf("%d bits: %v", bits, err)
+		}
+	}
+	if jwk, err := PEMToJWK(RSAPublic, at(maxUsableRSABits), nil); err != nil || JWKToPEM(RSAPublic, jwk) == "" {
+		t.Errorf("longest key: %v", err)
 	}
 }

@@ -70,13 +70,20 @@ func rsaSPKI(nText, eText string) ([]byte, error) {
 		return nil, fmt.Errorf("e: %w", err)
 	}
 	modulus, exponent := new(big.Int).SetBytes(n), new(big.Int).SetBytes(e)
-	if bits := modulus.BitLen(); bits < minRSABits || bits > maxRSABits {
-		return nil, fmt.Errorf("RSA key of %d bits is outside %d to %d", bits, minRSABits, maxRSABits)
+	if err := checkModulus(modulus); err != nil {
+		return nil, err
 	}
 	if exponent.BitLen() > 31 || exponent.Bit(0) == 0 || exponent.Cmp(big.NewInt(1)) <= 0 {
 		return nil, errors.New("RSA exponent is not an odd number from 3 to 2^31-1")
 	}
 	return x509.MarshalPKIXPublicKey(&rsa.PublicKey{N: modulus, E: int(exponent.Int64())})
+}
+
+func checkModulus(n *big.Int) error {
+	if bits := n.BitLen(); bits < minRSABits || bits > maxRSABits {
+		return fmt.Errorf("RSA key of %d bits is outside %d to %d", bits, minRSABits, maxRSABits)
+	}
+	return nil
 }
 
 func ecSPKI(name, xText, yText string) ([]byte, error) {
@@ -116,8 +123,10 @@ func certificateSPKI(text string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("x5c: %w", err)
 	}
-	switch cert.PublicKey.(type) {
-	case *rsa.PublicKey, *ecdsa.PublicKey:
+	switch k := cert.PublicKey.(type) {
+	case *rsa.PublicKey:
+		return cert.RawSubjectPublicKeyInfo, checkModulus(k.N)
+	case *ecdsa.PublicKey:
 		return cert.RawSubjectPublicKeyInfo, nil
 	default:
 		return nil, errKeyType
