@@ -35,6 +35,8 @@ var (
 	ErrTooManyPending = errors.New("too many transactions wait for commit")
 	// ErrNoWrites: a transaction without writes has no place in the ledger.
 	ErrNoWrites = errors.New("the transaction wrote nothing")
+	// ErrTooLarge: the transaction fits into no segment.
+	ErrTooLarge = errors.New("the transaction is too large")
 	// ErrInvalid: the transaction was rolled back and will never be committed.
 	ErrInvalid = errors.New("the transaction was rolled back")
 	// ErrStopped: the replica was stopped, or stopped itself after a fatal error.
@@ -124,3 +126,55 @@ type SubmitOptions struct {
 	StartsChunk bool
 }
 
+// Limits of the shell; those of the core are in package core.
+const (
+	// MaxTxBytes bounds one entry. It is far above what a request body may bring.
+	MaxTxBytes = 256 << 20
+	// SyncLag and SyncLagBytes bound what a loss of power can take in mode SyncAsync.
+	SyncLag      = 50 * time.Millisecond
+	SyncLagBytes = 4 << 20
+	// DefaultTick with the core's ElectionTick makes an election take a second or two.
+	DefaultTick = 100 * time.Millisecond
+)
+
+func (c Config) withDefaults() Config {
+	if c.ID == 0 {
+		c.ID = 1
+	}
+	if c.Tick == 0 {
+		c.Tick = DefaultTick
+	}
+	if c.Now == nil {
+		start := time.Now()
+		c.Now = func() time.Duration { return time.Since(start) }
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+func (r *Replica) coreConfig() core.Config {
+	c := r.cfg
+	return core.Config{
+		ID: c.ID, Origin: c.Origin, State: c.Store, Secrets: chain{c.Secrets}, Old: r.readSegment,
+		ChunkSize: c.ChunkSize, SnapshotTxCount: c.SnapshotTxCount, SigTxCount: c.SigTxCount, SigDelay: c.SigDelay,
+		SigRate: c.SigRate, SigBurst: c.SigBurst,
+		MaxUncommittedTx: c.MaxUncommittedTx, MaxUncommittedBytes: c.MaxUncommittedBytes,
+		ElectionTick: c.ElectionTick, HeartbeatTick: c.HeartbeatTick,
+	}
+}
+
+// readSegment reads entries back for raft. It runs under the lock, only for a
+// follower that is far behind.
+func (r *Replica) readSegment(first ledger.Seqno, count int) ([]byte, error) {
+	var b []byte
+	for s := first; s < first+uint64(count); s++ {
+		raw, err := r.disk.Ledger.ReadEntry(s)
+		if err != nil {
+			return nil, err
+		}
+		b = append(b, raw...)
+	}
+	return b, nil
+}
