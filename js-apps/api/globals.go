@@ -100,7 +100,20 @@ func (it *interp) installGlobals(gov bool) bool {
 		i.Set(global, nameCCF, runtime.Dup(it.ccf)) &&
 		i.Set(global, nameSNP, group(i, snpFunctions)) &&
 		installEntropy(i, global) &&
-		installClock(i, global)
+		installClock(i, global) &&
+		keepFunctions(i)
+}
+
+// keepFunctions makes the functions that requests and KV handles have in common.
+func keepFunctions(i *runtime.Isolate) bool {
+	ok := i.Keep(keptSize, i.NewFunction(sizeGetter, nameSize, 0))
+	for k, f := range bodyFunctions {
+		ok = ok && i.Keep(keptBody+k, i.NewFunction(f.id, f.name, f.args))
+	}
+	for k, m := range methods {
+		ok = ok && i.Keep(keptMethods+k, i.NewFunction(m.id, m.name, m.args))
+	}
+	return ok
 }
 
 // installCCF adds the members of ccf that do not depend on the request, in the
@@ -163,9 +176,11 @@ var (
 
 // Values an interpreter keeps for the host.
 const (
-	keptDate   = iota // the engine's own Date
-	keptNow           // and Date.now
-	keptHandle        // the first of the shared functions of KV handles
+	keptDate    = iota         // the engine's own Date
+	keptNow                    // and Date.now
+	keptSize                   // the getter of KV handles
+	keptBody                   // the functions of request.body
+	keptMethods = keptBody + 3 // the methods of KV handles, where they are allowed
 )
 
 // installClock puts a constructor in front of Date, only to notice when a module

@@ -90,10 +90,18 @@ func requestObject(i *runtime.Isolate, r *Request) runtime.Value {
 		i.Set(obj, nameRoute, i.String(r.Route)) &&
 		i.Set(obj, nameURL, i.String(r.URL)) &&
 		i.Set(obj, nameParams, params) &&
-		i.Set(obj, nameBody, group(i, bodyFunctions)) &&
+		i.Set(obj, nameBody, bodyObject(i)) &&
 		i.Set(obj, nameCaller, callerObject(i, r.Caller))
 	if !ok {
 		return runtime.Exception
+	}
+	return obj
+}
+
+func bodyObject(i *runtime.Isolate) runtime.Value {
+	obj := i.NewObject()
+	for k, f := range bodyFunctions {
+		i.Set(obj, f.name, runtime.Dup(i.Kept(keptBody+k)))
 	}
 	return obj
 }

@@ -281,9 +281,9 @@ func (it *interp) newHandle(h *handle, r rights) runtime.Value {
 	for k := range methods {
 		m := &methods[k]
 		allowed := r.read && !m.writes || r.write && m.writes
-		ok = ok && i.Set(obj, m.name, it.methodFunction(m, allowed, r.why))
+		ok = ok && i.Set(obj, m.name, it.methodFunction(k, allowed, r.why))
 	}
-	ok = ok && i.DefineGetter(obj, nameSize, i.NewFunction(sizeGetter, nameSize, 0), 0)
+	ok = ok && i.DefineGetter(obj, nameSize, runtime.Dup(i.Kept(keptSize)), 0)
 	if !ok {
 		i.Free(obj)
 		return runtime.Exception
@@ -291,10 +291,10 @@ func (it *interp) newHandle(h *handle, r rights) runtime.Value {
 	return obj
 }
 
-func (it *interp) methodFunction(m *method, allowed bool, why string) runtime.Value {
-	i := it.iso
+func (it *interp) methodFunction(k int, allowed bool, why string) runtime.Value {
+	i, m := it.iso, &methods[k]
 	if allowed {
-		return i.NewFunction(m.id, m.name, m.args)
+		return runtime.Dup(i.Kept(keptMethods + k))
 	}
 	f := i.NewFunction(m.denied, m.name, m.args)
 	i.Set(f, nameErrorMessage, i.String(why))

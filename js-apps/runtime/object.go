@@ -198,7 +198,7 @@ func (i *Isolate) IsPromise(v Value) bool {
 }
 
 // keptValues is how many values Keep can hold.
-const keptValues = 8
+const keptValues = 16
 
 // Keep holds a value for the host, out of reach of scripts, and takes it over.
 // It is for what an isolate is made with: a snapshot includes it.
