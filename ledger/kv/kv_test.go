@@ -287,6 +287,43 @@ func TestReleasedTransaction(t *testing.T) {
 	m.Get([]byte("k"))
 }
 
+func TestModified(t *testing.T) {
+	d := newDriver(t)
+	want := func(tx *Tx, seqno ledger.Seqno, known bool) {
+		t.Helper()
+		if got, ok := tx.Map("m").Modified(); ok != known || known && got != seqno {
+			t.Errorf("at %v: got %d, %v; want %d, %v", tx.SnapshotID(), got, ok, seqno, known)
+		}
+	}
+	before := d.Begin()
+	defer before.Release()
+	want(before, 0, true)
+	d.put("m", "k", "1")
+	d.put("other", "k", "2")
+	want(before, 0, false)
+	d.settle()
+	at2 := d.Begin()
+	defer at2.Release()
+	want(at2, 1, true)
+	d.put("m", "k", "3")
+	at3 := d.Begin()
+	defer at3.Release()
+	want(at2, 0, false)
+	want(at3, 3, true)
+	d.Rollback(2)
+	// at3 still sees the value that was rolled back, and must not pass it off as 1's.
+	if got := get(at3, "m", "k"); got != "3" {
+		t.Errorf("snapshot after rollback: got %q, want 3", got)
+	}
+	want(at3, 0, false)
+	again := d.Begin()
+	defer again.Release()
+	want(again, 1, true)
+	if d.put("m", "k", "own"); !d.Conflicts(again) {
+		t.Error("Modified is no dependency")
+	}
+}
+
 func TestHooks(t *testing.T) {
 	d := newDriver(t)
 	var log []string

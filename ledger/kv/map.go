@@ -59,6 +59,23 @@ func (m *Map) Version(key []byte) (ledger.Seqno, bool) {
 	return seqno, ok
 }
 
+// Modified is the newest transaction that named the map, 0 if none did. It lets
+// callers keep what they compiled from a whole map: as long as it does not
+// change, nor does the map. It is false when no number stands for what the
+// transaction sees, because the map was named again after the snapshot or part of
+// the snapshot may have been rolled back. Depends on the whole map.
+func (m *Map) Modified() (ledger.Seqno, bool) {
+	c, mt := m.state()
+	mt.whole = true
+	state := c.s.mapState(mt.name)
+	modified := ledger.Seqno(0)
+	if state != nil {
+		modified = state.modified.Load()
+	}
+	// A rollback counts itself before it takes back what modified says.
+	return modified, modified <= c.id.Seqno && c.s.rollbacks.Load()+1 == c.epoch
+}
+
 // Put sets key to value; both are copied.
 func (m *Map) Put(key, value []byte) {
 	c, mt := m.state()
@@ -80,7 +97,10 @@ func (c *core) read(name string, h uint64, key, buf []byte, want bool) ([]byte, 
 	s := c.s
 	if e := s.table.find(h, name, key); e != nil {
 		if v := e.at(c.id.Seqno, c.epoch); v != nil {
-			return v.value, v.seqno, !v.remove
+			if v.remove {
+				return nil, 0, false
+			}
+			return v.value, v.seqno, true
 		}
 	}
 	value, seqno, gen, ok := s.cache.get(h, name, key, buf, want)

@@ -33,6 +33,8 @@ type Store struct {
 
 	// head is the newest applied transaction. Written by the sequencing goroutine.
 	head atomic.Pointer[headState]
+	// rollbacks is the number of rollbacks begun; an epoch is one more than those done.
+	rollbacks atomic.Uint32
 	// committed is the seqno up to which nothing rolls back. Same writer.
 	committed atomic.Uint64
 	// flushed is the seqno the base has reached. Written by the flusher.
@@ -288,6 +290,33 @@ func (s *Store) push(r *record, m *mapState, key []byte, v *version) {
 	s.table.insert(h, e)
 }
 
+// Fill gives a transaction that was applied without changes its write set. A
+// signature takes its place in the ledger before its content is known, so that
+// others can go on behind it; it is filled in once it is signed, always before
+// its commit. Until then a snapshot at or after id sees the maps of ws as if it
+// had not happened; nobody but signatures writes to them. The caller holds the
+// consensus lock.
+func (s *Store) Fill(id ledger.TxID, ws ledger.WriteSet) {
+	check(id.Seqno > s.committed.Load() && id.Seqno <= s.Head().Seqno, "only an uncommitted transaction is filled")
+	s.mu.Lock()
+	at := id.Seqno - s.mu.records[0].head.id.Seqno
+	empty := s.mu.records[at]
+	check(empty.head.id == id && len(empty.ws) == 0, "a transaction is filled once")
+	r := newRecord(empty.head, ws)
+	next := r.versions
+	for i, w := range ws {
+		m := s.ensureMap(w.Name)
+		check(m.modified.Load() < id.Seqno, "the maps of a filled transaction have no newer writer")
+		r.maps[i] = touched{m: m, modified: m.modified.Load()}
+		m.modified.Store(id.Seqno)
+		next = s.applyMap(r, m, w, next)
+	}
+	s.mu.records[at] = r
+	s.mu.Unlock()
+	s.overlayBytes.Add(r.bytes - empty.bytes)
+	runHooks(s.applyHooks, id, ws)
+}
+
 // Commit says that everything up to and with to is final, and lets the flusher
 // move it to the base. The caller holds the consensus lock.
 func (s *Store) Commit(to ledger.Seqno) {
@@ -320,6 +349,7 @@ func (s *Store) Rollback(to ledger.Seqno) {
 		return
 	}
 	epoch := h.epoch + 1
+	s.rollbacks.Add(1) // before anything changes: see Modified
 	s.mu.Lock()
 	keep := len(s.mu.records) - int(h.id.Seqno-to)
 	last := headState{id: s.mu.floor, epoch: epoch}
