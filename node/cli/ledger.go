@@ -1,0 +1,164 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"concordat/ledger"
+	"concordat/ledger/chunk"
+)
+
+func (a *app) ledgerCmd() *cobra.Command {
+	c := &cobra.Command{Use: "ledger", Short: "Check and read ledger directories, offline"}
+	c.AddCommand(a.ledgerShowCmd())
+	return c
+}
+
+type showFlags struct {
+	from, to uint64
+	tables   []string
+	values   bool
+}
+
+func (a *app) ledgerShowCmd() *cobra.Command {
+	var f showFlags
+	c := &cobra.Command{
+		Use:   "show DIR...",
+		Short: "Print what the entries of a ledger say in public",
+		Long: "One line an entry: transaction id, file and offset, size, and the tables it touches. --values prints the public\n" +
+			"rows too. Private tables are ciphertext; only their size shows. Nothing is verified: see ledger verify.",
+		Example: "  concordat ledger show ledger\n  concordat ledger show ledger --table public:ccf.gov.proposals_info --values",
+		Args:    cobra.MinimumNArgs(1),
+		RunE:    func(_ *cobra.Command, args []string) error { return a.showLedger(f, args) },
+	}
+	c.Flags().Uint64Var(&f.from, "from", 1, "first seqno to print")
+	c.Flags().Uint64Var(&f.to, "to", ^uint64(0), "last seqno to print")
+	c.Flags().StringArrayVar(&f.tables, "table", nil, "only entries that touch this table; may be repeated")
+	c.Flags().BoolVar(&f.values, "values", false, "print keys and values of public tables")
+	return c
+}
+
+// shownEntry is one entry as ledger show prints it.
+type shownEntry struct {
+	ID      string       `json:"transaction_id"`
+	File    string       `json:"file"`
+	Offset  int64        `json:"offset"`
+	Size    int          `json:"size"`
+	Flags   uint8        `json:"flags,omitempty"`
+	Claims  string       `json:"claims_digest,omitempty"`
+	Private int          `json:"private_bytes"`
+	Tables  []shownTable `json:"tables"`
+}
+
+type shownTable struct {
+	Name    string            `json:"name"`
+	Writes  int               `json:"writes"`
+	Removes int               `json:"removes"`
+	Rows    map[string]string `json:"rows,omitempty"`
+}
+
+// errEnough ends a walk early.
+var errEnough = errors.New("enough")
+
+func (a *app) showLedger(f showFlags, dirs []string) error {
+	d, err := chunk.OpenDir(dirs...)
+	if err != nil {
+		return err
+	}
+	out := json.NewEncoder(a.Out)
+	out.SetEscapeHTML(false)
+	err = d.Walk(f.from, func(it chunk.Item) error {
+		if it.Seqno > f.to {
+			return errEnough
+		}
+		e, err := ledger.ParseEntry(it.Raw)
+		if err != nil {
+			return fmt.Errorf("%s, offset %d: %w", it.File, it.Offset, err)
+		}
+		shown, ok := f.entry(e, it)
+		if !ok {
+			return nil
+		}
+		if a.output == "json" {
+			return out.Encode(shown)
+		}
+		shown.write(a.Out)
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
+}
+
+func (f *showFlags) entry(e *ledger.Entry, it chunk.Item) (*shownEntry, bool) {
+	s := &shownEntry{
+		ID: e.ID().String(), File: it.File, Offset: it.Offset, Size: len(it.Raw), Flags: uint8(e.Header.Flags), Private: len(e.Sealed),
+	}
+	if !e.Public.Claims.IsZero() {
+		s.Claims = e.Public.Claims.Hex()
+	}
+	wanted := len(f.tables) == 0
+	for _, m := range e.Public.Writes {
+		wanted = wanted || contains(f.tables, m.Name)
+		s.Tables = append(s.Tables, f.table(&m))
+	}
+	return s, wanted
+}
+
+func (f *showFlags) table(m *ledger.MapWrites) shownTable {
+	t := shownTable{Name: m.Name, Writes: len(m.Writes), Removes: len(m.Removes)}
+	if !f.values {
+		return t
+	}
+	t.Rows = map[string]string{}
+	for _, w := range m.Writes {
+		t.Rows[printable(w.Key)] = printable(w.Value)
+	}
+	return t
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
+
+// printable is text as it is, and anything else in hex.
+func printable(b []byte) string {
+	if utf8.Valid(b) && !hasControl(b) {
+		return string(b)
+	}
+	return fmt.Sprintf("0x%x", b)
+}
+
+func hasControl(b []byte) bool {
+	for _, c := range b {
+		if c < 0x20 && c != '\n' && c != '\r' && c != '\t' {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *shownEntry) write(w io.Writer) {
+	fmt.Fprintf(w, "%-10s %s+%d, %d bytes", s.ID, s.File, s.Offset, s.Size)
+	if s.Private > 0 {
+		fmt.Fprintf(w, ", %d private", s.Private)
+	}
+	fmt.Fprintln(w)
+	for _, t := range s.Tables {
+		fmt.Fprintf(w, "           %s: %d writes, %d removes\n", t.Name, t.Writes, t.Removes)
+		for k, v := range t.Rows {
+			fmt.Fprintf(w, "             %s = %s\n", k, v)
+		}
+	}
+}
