@@ -18,8 +18,10 @@ type Template struct {
 type part struct {
 	literal string
 	param   bool
-	stop    byte // a parameter ends before this byte and before "/"; 0 for none
+	stop    int // a parameter ends before this byte and before "/"; noStop for none
 }
+
+const noStop = -1
 
 const regexBytes = `\.+*?()|[]^$`
 
@@ -47,9 +49,9 @@ func CompileTemplate(path string) (*Template, error) {
 			return nil, fmt.Errorf("Invalid templated path - duplicate component name %s: %s", name, path) //nolint:staticcheck // as above
 		}
 		t.names = append(t.names, name)
-		p := part{param: true}
+		p := part{param: true, stop: noStop}
 		if next != "" && next[0] != '/' {
-			p.stop = next[0]
+			p.stop = int(next[0])
 			direct = direct && next[0] != '{'
 		}
 		t.parts = append(t.parts, p)
@@ -68,10 +70,10 @@ func CompileTemplate(path string) (*Template, error) {
 }
 
 func (p part) expression() string {
-	if p.stop == 0 {
+	if p.stop == noStop {
 		return "([^/]+)"
 	}
-	return "([^/" + regexp.QuoteMeta(string(p.stop)) + "]+)"
+	return "([^/" + regexp.QuoteMeta(string(rune(p.stop))) + "]+)"
 }
 
 // Match matches a whole path and returns the parameters in the template's order.
@@ -89,7 +91,7 @@ func (t *Template) Match(path string) ([]Param, bool) {
 			continue
 		}
 		n := 0
-		for n < len(path) && path[n] != '/' && (p.stop == 0 || path[n] != p.stop) {
+		for n < len(path) && path[n] != '/' && int(path[n]) != p.stop {
 			n++
 		}
 		if n == 0 {
@@ -98,7 +100,10 @@ func (t *Template) Match(path string) ([]Param, bool) {
 		params = append(params, Param{t.names[len(params)], path[:n]})
 		path = path[n:]
 	}
-	return params, path == ""
+	if path != "" {
+		return nil, false
+	}
+	return params, true
 }
 
 func (t *Template) matchExpression(path string) ([]Param, bool) {
