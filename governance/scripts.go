@@ -3,6 +3,7 @@ package governance
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"concordat/governance/tables"
@@ -62,9 +63,19 @@ func (e *Engine) constitution(ctx context.Context, tx *kv.Tx, export string, arg
 	}
 	v, err := e.run(ctx, tx, api.Script{Name: constitutionName, Source: text, Export: export, Fields: fields}, args, a)
 	if s, ok := scriptError(err); ok && s.Load {
-		return v, refuse(Internal, "%s", s.Reason)
+		return v, notLoaded(constitutionName, s)
 	}
 	return v, err
+}
+
+// notLoaded reports a module that does not compile or lacks its export. What the
+// compiler says is left out, as CCF leaves it out.
+func notLoaded(name string, s *api.ScriptError) error {
+	const compile = "Failed to compile "
+	if strings.HasPrefix(s.Reason, compile) {
+		return refuse(Internal, "%s%s", compile, name)
+	}
+	return refuse(Internal, "%s", s.Reason)
 }
 
 // validate asks the constitution whether the text is a proposal at all.
@@ -100,7 +111,7 @@ func (e *Engine) vote(ctx context.Context, tx *kv.Tx, p *Proposal, text, voter s
 	v, err := e.run(ctx, tx, script, []any{text, p.Info.ProposerID}, nil)
 	if s, ok := scriptError(err); ok {
 		if s.Load {
-			return false, nil, refuse(Internal, "%s", s.Reason)
+			return false, nil, notLoaded(script.Name, s)
 		}
 		return false, &tables.ScriptFailure{Reason: s.Reason, Trace: s.Trace}, nil
 	}

@@ -259,7 +259,7 @@ func (w *world) genesis(threshold uint64, withKey, without []string) error {
 		Constitution: constitution.Development(),
 		Config:       tables.ServiceConfig{RecoveryThreshold: threshold},
 		ServiceCert:  w.cert,
-		NodeID:       strings.Repeat("0", 64),
+		NodeID:       strings.Repeat("a", 64),
 		Trust:        governance.Trust{VirtualMeasurement: tables.VirtualMeasurement, VirtualHostData: strings.Repeat("1", 64)},
 	}
 	node, err := keys.GenerateEncryptionKey(rand.Reader)

@@ -128,12 +128,26 @@ function checkEntityId(value, field) {
   }
 }
 
+function hexToBytes(hex) {
+  if (hex.length % 2 !== 0) {
+    throw new Error("Hex string invalid: length must be multiple of 2");
+  }
+  const bytes = (hex.match(/[^]{2}/g) ?? []).map((octet) => {
+    if (!/^[0-9a-fA-F]{2}$/.test(octet)) {
+      throw new Error(`Hex string invalid: Non-hex character ${octet}`);
+    }
+    return parseInt(octet, 16);
+  });
+  return new Uint8Array(bytes).buffer;
+}
+
 function checkHexBytes(value, bytes, field) {
   checkType(value, "string", field);
-  if (!/^[0-9a-f]*$/.test(value)) {
+  const { byteLength } = hexToBytes(value);
+  if (value !== value.toLowerCase()) {
     throw new Error(`${field} must be a lowercase hex string: ${value}`);
   }
-  if (value.length !== 2 * bytes) {
+  if (byteLength !== bytes) {
     throw new Error(`${field} must convert to exactly ${bytes} bytes`);
   }
 }
@@ -144,11 +158,11 @@ function checkX509CertBundle(value, field) {
   }
 }
 
-function checkValidity({ valid_from, validity_period_days }) {
-  checkType(valid_from, "string", "valid_from");
-  if (validity_period_days !== undefined) {
-    checkType(validity_period_days, "integer", "validity_period_days");
-    checkBounds(validity_period_days, 1, null, "validity_period_days");
+function checkValidity(args) {
+  checkType(args.valid_from, "string", "valid_from");
+  if (args.validity_period_days !== undefined) {
+    checkType(args.validity_period_days, "integer", "validity_period_days");
+    checkBounds(args.validity_period_days, 1, null, "validity_period_days");
   }
 }
 
@@ -309,7 +323,7 @@ function checkThresholdChange(now, next) {
 }
 
 function checkReconfigurationChange(now, next) {
-  const allowed = absent(now) || now === "OneTransaction" ? [now, "OneTransaction", "TwoTransaction"] : [now];
+  const allowed = absent(now) || now === "OneTransaction" ? [now, "TwoTransaction"] : [now];
   if (next !== undefined && !allowed.includes(next)) {
     throw new Error(`Cannot change reconfiguration type from ${now} to ${next}.`);
   }
@@ -362,8 +376,10 @@ define("trigger_snapshot", () => {}, () => ccf.node.triggerSnapshot());
 define(
   "transition_service_to_open",
   (args) => {
+    checkType(args.next_service_identity, "string", "next service identity (PEM certificate)");
     checkX509CertBundle(args.next_service_identity, "next_service_identity");
     if (args.previous_service_identity !== undefined) {
+      checkType(args.previous_service_identity, "string?", "previous service identity (PEM certificate)");
       checkX509CertBundle(args.previous_service_identity, "previous_service_identity");
     }
   },
@@ -412,7 +428,7 @@ function checkOperation(op, modules, field) {
   checkType(op.js_function, "string", `${field}.js_function`);
   checkEnum(op.mode, ["readwrite", "readonly", "historical"], `${field}.mode`);
   checkEnum(op.forwarding_required, ["sometimes", "always", "never"], `${field}.forwarding_required`);
-  if (!absent(op.redirection_strategy)) {
+  if (op.redirection_strategy !== undefined) {
     checkEnum(op.redirection_strategy, ["none", "to_primary", "to_backup"], `${field}.redirection_strategy`);
   }
   checkType(op.openapi, "object?", `${field}.openapi`);
@@ -434,11 +450,11 @@ function checkBundle(bundle) {
   checkType(bundle.metadata, "object", "bundle.metadata");
   const endpoints = bundle.metadata.endpoints;
   checkType(endpoints, "object", "bundle.metadata.endpoints");
-  for (const url in endpoints) {
+  for (const [url, operations] of Object.entries(endpoints)) {
     const field = `bundle.metadata.endpoints["${url}"]`;
-    checkType(endpoints[url], "object", field);
-    for (const method in endpoints[url]) {
-      checkOperation(endpoints[url][method], bundle.modules, `${field}["${method}"]`);
+    checkType(operations, "object", field);
+    for (const [method, op] of Object.entries(operations)) {
+      checkOperation(op, bundle.modules, `${field}["${method}"]`);
     }
   }
 }
@@ -537,14 +553,10 @@ function checkKeySet(jwks, field) {
 
 // Keys are only fetched from where a certificate can vouch for the host.
 function checkFetchable(issuer) {
-  const url = /^([a-z][a-z0-9+.-]*):\/\/[^/?#]+(\/[^?#]*)?(\?[^#]*)?(#.*)?$/i.exec(issuer);
-  if (url === null) {
-    throw new Error("issuer must be a URL if auto_refresh is true");
-  }
-  if (url[1] !== "https") {
+  if (!issuer.startsWith("https:")) {
     throw new Error("issuer must be a URL starting with https:// if auto_refresh is true");
   }
-  if (url[3] || url[4]) {
+  if (/[?#]./.test(issuer)) {
     throw new Error("issuer must be a URL without query/fragment if auto_refresh is true");
   }
 }
@@ -603,18 +615,28 @@ define(
 
 // ---- which code may join --------------------------------------------------
 
-// A table whose keys are measurements: one action adds a row, one removes it.
-function defineMeasurements(add, remove, table, argument) {
-  const check = (args) => checkType(args[argument], "string", argument);
+// Code is known by a text: one action adds it to a table, one removes it.
+function defineCode(add, remove, check, change) {
   define(add, check, (args, proposalId) => {
-    put(table, args[argument], ALLOWED);
+    change(args, put, ALLOWED);
     dropOtherOpenProposals(proposalId);
   });
-  define(remove, check, (args) => drop(table, args[argument]));
+  define(remove, check, (args) => change(args, drop));
 }
 
-defineMeasurements("add_node_code", "remove_node_code", "nodes.code_ids", "code_id");
-defineMeasurements("add_snp_measurement", "remove_snp_measurement", "nodes.snp.measurements", "measurement");
+defineCode(
+  "add_node_code",
+  "remove_node_code",
+  (args) => checkType(args.code_id, "string", "code_id"),
+  ({ code_id }, change, value) => change("nodes.code_ids", code_id, value),
+);
+
+defineCode(
+  "add_snp_measurement",
+  "remove_snp_measurement",
+  (args) => checkType(args.measurement, "string", "measurement"),
+  ({ measurement }, change, value) => change("nodes.snp.measurements", measurement, value),
+);
 
 define(
   "add_snp_uvm_endorsement",
@@ -636,10 +658,7 @@ define(
     checkType(args.feed, "string", "feed");
   },
   ({ did, feed }) => {
-    const feeds = get("nodes.snp.uvm_endorsements", did);
-    if (feeds === undefined) {
-      return;
-    }
+    const feeds = get("nodes.snp.uvm_endorsements", did) ?? {};
     delete feeds[feed];
     if (Object.keys(feeds).length === 0) {
       drop("nodes.snp.uvm_endorsements", did);
@@ -648,19 +667,6 @@ define(
     }
   },
 );
-
-function hexToBytes(hex) {
-  if (hex.length % 2 !== 0) {
-    throw new Error("Hex string invalid: length must be multiple of 2");
-  }
-  const bytes = (hex.match(/../g) ?? []).map((octet) => {
-    if (!/^[0-9a-fA-F]{2}$/.test(octet)) {
-      throw new Error(`Hex string invalid: Non-hex character ${octet}`);
-    }
-    return parseInt(octet, 16);
-  });
-  return new Uint8Array(bytes).buffer;
-}
 
 define(
   "add_snp_host_data",
