@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"concordat/governance/jsondoc"
 	"concordat/js-apps/api"
 	"concordat/node/frontend"
 )
@@ -133,7 +134,7 @@ func caller(id *frontend.Identity) *api.Caller {
 	if id == nil {
 		return nil
 	}
-	p := &api.Caller{Policy: id.Policy, ID: id.ID, Data: id.Data, Cert: id.CertPEM}
+	p := &api.Caller{Policy: id.Policy, ID: id.ID, Data: sorted(id.Data), Cert: id.CertPEM}
 	if id.Signed != nil {
 		p.COSEContent = id.Signed.Content
 	}
@@ -144,4 +145,17 @@ func caller(id *frontend.Identity) *api.Caller {
 		p.AllOf = append(p.AllOf, caller(id.Each[name]))
 	}
 	return p
+}
+
+// sorted gives user and member data the form in which native code hands JSON on:
+// members in order of name (ccf-js-api-corrections 23).
+func sorted(data []byte) []byte {
+	if len(data) == 0 {
+		return data
+	}
+	canonical, err := jsondoc.Canonical(data)
+	if err != nil {
+		return data // the script's own JSON.parse will say what is wrong
+	}
+	return canonical
 }

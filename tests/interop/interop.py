@@ -96,7 +96,7 @@ def proposal(service, tools):
     with open(actions, "w") as f:
         json.dump({"actions": [{"name": "set_user", "args": {"cert": open(user_cert).read(), "user_data": {"from": "interop"}}}]}, f)
     answer = post_signed(service, tools, "proposal", actions, "/gov/members/proposals:create")
-    member = ccf.cose.cert_fingerprint(open(service.path("member0_cert.pem")).read())
+    member = ccf.cose.cert_fingerprint(open(service.path("member0_cert.pem")).read()).decode()
     ballot = service.path("ballot.json")
     with open(ballot, "w") as f:
         json.dump({"ballot": "export function vote(proposal, proposerId) { return true; }"}, f)
