@@ -30,7 +30,7 @@ type NodeSignature struct {
 	Root        ledger.Digest
 	TxID        ledger.TxID // of this signature transaction
 	Signature   []byte      // ASN.1
-	CommitSeqno uint64      // always 0 today
+	CommitSeqno uint64      // always 0 today; see Unused
 	CommitView  uint64      // always 0 today
 	Nonce       string      // always zeros
 }
@@ -45,6 +45,11 @@ type wireSignature struct {
 	Seqno       uint64 `json:"seqno"`
 	Sig         string `json:"sig"`
 	View        uint64 `json:"view"`
+}
+
+// Unused reports whether the fields that CCF no longer uses are zero.
+func (s *NodeSignature) Unused() bool {
+	return s.CommitSeqno == 0 && s.CommitView == 0 && s.Nonce == ledger.Digest{}.Hex()
 }
 
 // Marshal writes the row as CCF does.

@@ -1,0 +1,109 @@
+package audit
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// fixture finds recorded data beside the repository, or skips.
+func fixture(t testing.TB, path ...string) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	name := filepath.Join(append([]string{dir, "..", "shared", "fixtures"}, path...)...)
+	if _, err := os.Stat(name); err != nil {
+		t.Skipf("no recorded data at ../shared/fixtures/%s", filepath.Join(path...))
+	}
+	return name
+}
+
+func read(t testing.TB, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func write(t testing.TB, name string, b []byte) {
+	t.Helper()
+	if err := os.WriteFile(name, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func glob(t testing.TB, parts ...string) []string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(parts...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// options are everything an auditor may know of a recorded service.
+func options(t testing.TB, service string) Options {
+	t.Helper()
+	o := Options{
+		ServiceCert: read(t, filepath.Join(service, "common", "service_cert.pem")),
+		Snapshots:   glob(t, service, "snapshots", "*.committed"),
+	}
+	for _, name := range glob(t, service, "common", "member*_enc_privk.pem") {
+		o.RecoveryKeys = append(o.RecoveryKeys, read(t, name))
+	}
+	return o
+}
+
+// services lists the recorded services that have a ledger.
+func services(t testing.TB) []string {
+	t.Helper()
+	var out []string
+	for _, group := range []string{"ccf-ledgers", "ccf-services"} {
+		for _, dir := range glob(t, fixture(t, group), "*", "ledger") {
+			out = append(out, filepath.Dir(dir))
+		}
+	}
+	return out
+}
+
+func verify(t testing.TB, o Options, dirs ...string) *Report {
+	t.Helper()
+	r, err := Verify(dirs, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// compose makes a ledger directory of the files whose names are given, taking
+// each from the first directory that has it.
+func compose(t testing.TB, names []string, from ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range names {
+		found := false
+		for _, d := range from {
+			b, err := os.ReadFile(filepath.Join(d, name))
+			if err == nil {
+				write(t, filepath.Join(dir, name), b)
+				found = true
+				break
+			}
+		}
+		if !found {
+			t.Fatalf("%s is in none of %s", name, strings.Join(from, ", "))
+		}
+	}
+	return dir
+}
