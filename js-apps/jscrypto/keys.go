@@ -124,7 +124,8 @@ func supportedGroup(key any) error {
 	case "prime256v1", "secp384r1":
 		return nil
 	default:
-		return fmt.Errorf("Unknown OpenSSL group %s", name) //nolint:staticcheck // the text is CCF's
+		//lint:ignore ST1005 the text is CCF's
+		return fmt.Errorf("Unknown OpenSSL group %s", name)
 	}
 }
 

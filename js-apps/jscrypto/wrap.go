@@ -133,7 +133,8 @@ var (
 
 func kwpCipher(kek []byte) (cipher.Block, error) {
 	if len(kek) < 16 {
-		return nil, fmt.Errorf("Need at least 128 bits, only have %d", 8*len(kek)) //nolint:staticcheck // the text is CCF's
+		//lint:ignore ST1005 the text is CCF's
+		return nil, fmt.Errorf("Need at least 128 bits, only have %d", 8*len(kek))
 	}
 	block, err := aes.NewCipher(kek)
 	if err != nil {
