@@ -17,7 +17,7 @@ import (
 // seconds, because a running generation cannot be interrupted.
 const (
 	minRSABits      = 512
-	maxRSABits      = 8192
+	maxRSABits      = 4096
 	defaultExponent = 65537
 	// rsaStandardBits is the shortest key the standard library generates.
 	rsaStandardBits = 1024
