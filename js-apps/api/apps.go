@@ -147,7 +147,14 @@ func (it *interp) load(c *call, e Endpoint, m ModuleSource, o Options, out *Resp
 		it.iso.SetModules(m.Module, it.code)
 		defer it.iso.SetModules(nil, nil)
 		module, complaint := it.loadModule(e.Module)
-		if complaint != "" {
+		switch {
+		case c.hostError != "":
+			out.Error = &Failure{HTTPMessage: c.hostError, DropWrites: true}
+			return nil
+		case it.iso.TimedOut():
+			out.Error = &Failure{HTTPMessage: messageTimedOut, TimedOut: true}
+			return nil
+		case complaint != "":
 			out.Error = &Failure{HTTPMessage: complaint}
 			return nil
 		}

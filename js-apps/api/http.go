@@ -1,7 +1,7 @@
 package api
 
 import (
-	"sort"
+	"slices"
 	"strings"
 
 	"concordat/js-apps/runtime"
@@ -315,16 +315,17 @@ func fieldName(name string) bool {
 // byte order wins, so the lower-case one does, the default content type included
 // unless replaced in lower case.
 func sortHeaders(hs []Header) []Header {
-	sort.SliceStable(hs, func(x, y int) bool { return hs[x].Name < hs[y].Name })
-	last := map[string]string{}
-	for _, h := range hs {
-		last[strings.ToLower(h.Name)] = h.Value
+	slices.SortStableFunc(hs, func(x, y Header) int { return strings.Compare(x.Name, y.Name) })
+	for k := range hs {
+		hs[k].Name = strings.ToLower(hs[k].Name)
 	}
+	slices.SortStableFunc(hs, func(x, y Header) int { return strings.Compare(x.Name, y.Name) })
 	out := hs[:0]
-	for name, value := range last {
-		out = append(out, Header{name, value})
+	for k, h := range hs {
+		if k+1 == len(hs) || hs[k+1].Name != h.Name {
+			out = append(out, h)
+		}
 	}
-	sort.Slice(out, func(x, y int) bool { return out[x].Name < out[y].Name })
 	return out
 }
 

@@ -60,9 +60,15 @@ func newInterp(gov bool) (*interp, error) {
 	}
 	it := &interp{iso: iso, metrics: true, modules: map[string]runtime.Value{}}
 	iso.State = it
-	if !it.installGlobals(gov) {
+	err = iso.Run(context.Background(), DefaultLimits.engine(), func() error {
+		if !it.installGlobals(gov) {
+			return runtime.ErrNoMemory
+		}
+		return nil
+	})
+	if err != nil {
 		iso.Close()
-		return nil, runtime.ErrNoMemory
+		return nil, err
 	}
 	return it, nil
 }

@@ -2,6 +2,8 @@ package api
 
 import (
 	"container/list"
+	"math"
+	"slices"
 	"sync"
 )
 
@@ -22,6 +24,7 @@ type Apps struct {
 	mu struct {
 		sync.Mutex
 		generations []*generation // newest first
+		clock       uint64        // counts returns to the pool
 		closed      bool
 	}
 }
@@ -35,8 +38,8 @@ func NewApps() *Apps { return &Apps{} }
 type generation struct {
 	version string
 	code    *codeCache
-	idle    map[imageKey]*list.List // of *interp, sealed and reset
-	order   *list.List              // of *idleRef, least recently used first
+	idle    map[imageKey][]idleInterp // sealed and reset, newest last
+	idles   int
 	reused  map[string]*reusedEntry
 	recent  *list.List // of *reusedEntry, least recently used first
 	retired bool
@@ -48,9 +51,10 @@ type imageKey struct {
 	access Access
 }
 
-type idleRef struct {
-	key imageKey
-	it  *interp
+// idleInterp is an interpreter at rest and when it came to that.
+type idleInterp struct {
+	it    *interp
+	since uint64
 }
 
 // reusedEntry is an interpreter kept for a key. Requests for it take turns.
@@ -98,7 +102,7 @@ func (c *codeCache) Put(name string, code []byte) {
 func newGeneration(version string) *generation {
 	g := &generation{
 		version: version, code: &codeCache{},
-		idle: map[imageKey]*list.List{}, order: list.New(),
+		idle:   map[imageKey][]idleInterp{},
 		reused: map[string]*reusedEntry{}, recent: list.New(),
 	}
 	g.code.mu.code = map[string][]byte{}
@@ -130,9 +134,10 @@ func (a *Apps) acquire(e Endpoint, m ModuleSource, o Options, c *call) (*lease, 
 	}
 	l := &lease{gen: g, key: imageKey{e.Module, c.host.Access}}
 	// A historical state is part of what modules see while they load.
-	if q := g.idle[l.key]; q != nil && q.Len() > 0 && c.host.HistoricalState == nil {
-		ref := q.Remove(q.Back()).(*list.Element)
-		l.it = g.order.Remove(ref).(*idleRef).it
+	if q := g.idle[l.key]; len(q) > 0 && c.host.HistoricalState == nil {
+		l.it = q[len(q)-1].it
+		g.idle[l.key] = q[:len(q)-1]
+		g.idles--
 	}
 	a.mu.Unlock()
 	if l.it != nil {
@@ -240,29 +245,39 @@ func (a *Apps) keep(l *lease) bool {
 	if g.retired || a.mu.closed {
 		return false
 	}
-	q := g.idle[l.key]
-	if q == nil {
-		q = list.New()
-		g.idle[l.key] = q
-	}
-	q.PushBack(g.order.PushBack(&idleRef{l.key, l.it}))
-	if g.order.Len() > maxIdle {
-		oldest := g.order.Front()
-		ref := g.order.Remove(oldest).(*idleRef)
-		g.idle[ref.key].Remove(g.idle[ref.key].Front())
-		ref.it.close()
+	a.mu.clock++
+	g.idle[l.key] = append(g.idle[l.key], idleInterp{l.it, a.mu.clock})
+	if g.idles++; g.idles > maxIdle {
+		g.closeOldest()
 	}
 	return true
+}
+
+// closeOldest ends the interpreter that has been idle for longest. Apps.mu is held.
+func (g *generation) closeOldest() {
+	var key imageKey
+	oldest := uint64(math.MaxUint64)
+	for k, q := range g.idle {
+		if len(q) > 0 && q[0].since < oldest {
+			key, oldest = k, q[0].since
+		}
+	}
+	q := g.idle[key]
+	q[0].it.close()
+	g.idle[key] = slices.Delete(q, 0, 1)
+	g.idles--
 }
 
 // retire closes what is idle; what is in use is closed when released.
 func (g *generation) retire() {
 	g.retired = true
-	for e := g.order.Front(); e != nil; e = e.Next() {
-		e.Value.(*idleRef).it.close()
+	for _, q := range g.idle {
+		for _, r := range q {
+			r.it.close()
+		}
 	}
-	g.order.Init()
 	clear(g.idle)
+	g.idles = 0
 	for _, e := range g.reused {
 		g.evict(e)
 	}

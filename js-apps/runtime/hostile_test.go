@@ -242,3 +242,26 @@ func TestManyIsolates(t *testing.T) {
 		})
 	}
 }
+
+// TestResetReturnsStack holds that deep recursion leaves no memory behind.
+func TestResetReturnsStack(t *testing.T) {
+	i, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer i.Close()
+	if err := i.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	runIn(t, i, generous, "(function f() { f() })()")
+	if n := stackFrames(i.tls); n <= keptFrames {
+		t.Fatalf("the recursion took %d frames only", n)
+	}
+	i.Reset()
+	if n := stackFrames(i.tls); n > keptFrames {
+		t.Errorf("%d frames are kept", n)
+	}
+	if got := runIn(t, i, generous, "1+1"); got != "2" {
+		t.Error(got)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -208,7 +209,17 @@ const gcHeadroom = 4 << 20
 func (i *Isolate) Reset() {
 	i.arena.reset()
 	i.slots.reset()
+	if stackFrames(i.tls) > keptFrames {
+		i.tls.Close()
+		i.tls = libc.NewTLS()
+	}
 }
+
+// keptFrames is the number of engine frames whose memory an isolate keeps. The
+// engine's stack is outside the arena and never shrinks by itself.
+const keptFrames = 512
+
+func stackFrames(tls *libc.TLS) int { return reflect.ValueOf(tls).Elem().FieldByName("stack").Len() }
 
 // ImageBytes is the size of what Reset copies.
 func (i *Isolate) ImageBytes() int { return i.arena.imageBytes() }
