@@ -117,7 +117,7 @@ var authorities = map[string]httpd.Authority{
 func interfaceOf(name string, i *config.Interface, c *config.Node) *httpd.Interface {
 	h := i.HTTP.OrDefault()
 	out := &httpd.Interface{
-		Name: name, Authority: authorities[i.Endorsement.Authority], HTTP2: i.AppProtocol == "HTTP2",
+		Name: name, Authority: authorities[i.Endorsement.Authority], HTTP2: i.AppProtocol == "HTTP2", Hybrid: i.HybridKeyExchange,
 		Limits: httpd.Limits{
 			Body: limit(h.MaxBody), Header: limit(h.MaxHeader), Headers: int(h.MaxHeaders),
 			SoftCap: capOr(i.SoftCap, config.DefaultSoftCap), HardCap: capOr(i.HardCap, config.DefaultHardCap),

@@ -126,7 +126,9 @@ func (b *binder) value(at string, doc any, v reflect.Value) error {
 	case reflect.Map:
 		return b.mapping(at, doc, v)
 	case reflect.Interface:
-		v.Set(reflect.ValueOf(doc))
+		if doc != nil { // reflect cannot set an untyped nil
+			v.Set(reflect.ValueOf(doc))
+		}
 		return nil
 	}
 	return bindScalar(at, doc, v)
@@ -210,7 +212,7 @@ func (b *binder) mapping(at string, doc any, v reflect.Value) error {
 	return nil
 }
 
-func sortedKeys(m map[string]any) []string {
+func sortedKeys[V any](m map[string]V) []string {
 	names := make([]string, 0, len(m))
 	for k := range m {
 		names = append(names, k)

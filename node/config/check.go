@@ -6,6 +6,7 @@ import (
 	"math"
 	"net"
 	"regexp"
+	"strings"
 )
 
 // check refuses what is well-typed and still makes no sense.
@@ -16,10 +17,15 @@ func (n *Node) check() error {
 	if err := checkAddress("network.node_to_node_interface.bind_address", n.Network.NodeToNode.Bind); err != nil {
 		return err
 	}
-	for name, i := range n.Network.RPC {
+	for _, name := range sortedKeys(n.Network.RPC) {
+		i := n.Network.RPC[name]
 		if err := i.check("network.rpc_interfaces." + name); err != nil {
 			return err
 		}
+		n.Network.RPC[name] = i
+	}
+	if err := n.NodeCertificate.check(); err != nil {
+		return err
 	}
 	if n.Ledger.ChunkSize.Bytes == 0 || n.Ledger.ChunkSize.Bytes > math.MaxUint32 {
 		return fmt.Errorf("ledger.chunk_size: %s: want 1 byte to %d", n.Ledger.ChunkSize.Text, uint32(math.MaxUint32))
@@ -67,12 +73,86 @@ func (i *Interface) check(at string) error {
 			return fmt.Errorf("%s.accepted_endpoints[%d]: %q is no regular expression: braces of a path template need a backslash, \\\\{ \\\\}", at, k, text)
 		}
 	}
-	if i.SoftCap != nil && i.HardCap != nil && *i.SoftCap > *i.HardCap {
-		return fmt.Errorf("%s: max_open_sessions_soft is above max_open_sessions_hard", at)
+	if err := i.checkCaps(at); err != nil {
+		return err
 	}
-	for key := range i.Redirections {
+	if err := i.HTTP.check(at + ".http_configuration"); err != nil {
+		return err
+	}
+	for key, r := range i.Redirections {
 		if key != "to_primary" && key != "to_backup" {
 			return fmt.Errorf("%s.redirections.%s: unknown key", at, key)
+		}
+		if r.Kind == "StaticAddress" && r.Target.Address == "" {
+			return fmt.Errorf("%s.redirections.%s.target.address: missing: a StaticAddress needs one", at, key)
+		}
+	}
+	return nil
+}
+
+func (i *Interface) checkCaps(at string) error {
+	soft, hard := uint64(DefaultSoftCap), uint64(DefaultHardCap)
+	if i.SoftCap != nil {
+		soft = *i.SoftCap
+	}
+	if i.HardCap != nil {
+		hard = *i.HardCap
+	}
+	if i.SoftCap != nil && i.HardCap == nil && soft > hard {
+		return fmt.Errorf("%s.max_open_sessions_soft: %d is above the default of max_open_sessions_hard, %d: set both", at, soft, hard)
+	}
+	switch {
+	case soft == 0 || hard == 0:
+		return fmt.Errorf("%s: max_open_sessions_soft and max_open_sessions_hard: want at least 1", at)
+	case i.HardCap != nil && i.SoftCap != nil && soft > hard:
+		return fmt.Errorf("%s: max_open_sessions_soft is above max_open_sessions_hard", at)
+	case soft > maxSessions || hard > maxSessions:
+		return fmt.Errorf("%s: max_open_sessions_soft and max_open_sessions_hard: want at most %d", at, uint64(maxSessions))
+	}
+	return nil
+}
+
+// Bounds of what an interface may be told to take.
+const (
+	maxSessions   = 1 << 24
+	maxHTTPSize   = 1 << 30 // bytes, of a body or a header
+	maxHeaders    = 1 << 16
+	minFrame      = 16 << 10 // RFC 9113 6.5.2
+	maxFrame      = 1<<24 - 1
+	maxFrameInCCF = 1 << 24 // CCF's schema allows one byte more than the protocol
+)
+
+func (h *HTTP) check(at string) error {
+	for _, s := range []struct {
+		key  string
+		size Size
+	}{{"max_body_size", h.MaxBody}, {"max_header_size", h.MaxHeader}, {"initial_window_size", h.Window}} {
+		if s.size.Text != "" && (s.size.Bytes == 0 || s.size.Bytes > maxHTTPSize) {
+			return fmt.Errorf("%s.%s: %s: want 1 byte to 1GB", at, s.key, s.size.Text)
+		}
+	}
+	if f := h.MaxFrame; f.Text != "" && (f.Bytes < minFrame || f.Bytes > maxFrameInCCF) {
+		return fmt.Errorf("%s.max_frame_size: %s: want 16KB to 16MB", at, f.Text)
+	}
+	if h.MaxFrame.Bytes == maxFrameInCCF {
+		h.MaxFrame.Bytes = maxFrame
+	}
+	if h.MaxHeaders > maxHeaders {
+		return fmt.Errorf("%s.max_headers_count: %d: want at most %d", at, h.MaxHeaders, maxHeaders)
+	}
+	if h.MaxStreams > math.MaxInt32 {
+		return fmt.Errorf("%s.max_concurrent_streams_count: %d: want at most %d", at, h.MaxStreams, math.MaxInt32)
+	}
+	return nil
+}
+
+// check looks at the form of subject_alt_names; the addresses themselves are the operator's business.
+func (c *NodeCertificate) check() error {
+	for k, san := range c.SANs {
+		kind, value, _ := strings.Cut(san, ":")
+		ok := kind == "dNSName" && value != "" || kind == "iPAddress" && net.ParseIP(value) != nil
+		if !ok {
+			return fmt.Errorf("node_certificate.subject_alt_names[%d]: %q: want iPAddress:ADDRESS or dNSName:NAME", k, san)
 		}
 	}
 	return nil

@@ -53,7 +53,7 @@ type Interface struct {
 	Bind              string              `key:"bind_address,required"`
 	Published         string              `key:"published_address"`
 	Protocol          string              `key:"protocol,one of:tcp|udp"`
-	AppProtocol       string              `key:"app_protocol"`
+	AppProtocol       string              `key:"app_protocol,one of:HTTP1|HTTP2"`
 	SoftCap           *uint64             `key:"max_open_sessions_soft"`
 	HardCap           *uint64             `key:"max_open_sessions_hard"`
 	HTTP              HTTP                `key:"http_configuration"`
@@ -62,7 +62,9 @@ type Interface struct {
 	ForwardingTimeout *uint64             `key:"forwarding_timeout_ms,idle"`
 	Redirections      map[string]Redirect `key:"redirections"`
 	Features          []string            `key:"enabled_operator_features"`
-	Raw               map[string]any      `key:"-raw"`
+	// Concordat's own: offer X25519MLKEM768 before the groups CCF has.
+	HybridKeyExchange bool           `key:"hybrid_key_exchange"`
+	Raw               map[string]any `key:"-raw"`
 }
 
 // HTTP bounds requests on one interface.

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
-	"sort"
+	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -49,7 +49,7 @@ func Read(text []byte, overrides ...Overrides) (*Node, []string, error) {
 	n := Default()
 	n.Set = map[string]string{}
 	for _, o := range overrides {
-		for _, key := range sortedOverrides(o) {
+		for _, key := range sortedKeys(o) {
 			if err := override(doc, key, o[key]); err != nil {
 				return nil, nil, err
 			}
@@ -61,15 +61,6 @@ func Read(text []byte, overrides ...Overrides) (*Node, []string, error) {
 		return nil, nil, err
 	}
 	return &n, b.idle, n.check()
-}
-
-func sortedOverrides(o Overrides) []string {
-	keys := make([]string, 0, len(o))
-	for k := range o {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
 }
 
 // decode reads JSON when the text looks like it, else YAML.
@@ -92,7 +83,11 @@ func decode(text []byte) (map[string]any, error) {
 	if doc == nil {
 		return nil, errors.New("the configuration is empty")
 	}
-	return numbers(doc).(map[string]any), nil
+	plain, err := plainYAML("", doc)
+	if err != nil {
+		return nil, err
+	}
+	return plain.(map[string]any), nil
 }
 
 // lineOf adds where a syntax error stands.
@@ -104,21 +99,32 @@ func lineOf(text []byte, err error) string {
 	return fmt.Sprintf(" (line %d)", 1+bytes.Count(text[:syntax.Offset], []byte("\n")))
 }
 
-// numbers gives YAML's values the types of JSON's decoder.
-func numbers(v any) any {
+// plainYAML gives YAML's values the types of JSON's decoder, and refuses those that JSON does not have.
+func plainYAML(at string, v any) (any, error) {
+	var err error
 	switch x := v.(type) {
+	case nil, bool, string:
+		return v, nil
+	case int, int64, uint64:
+		return json.Number(fmt.Sprint(x)), nil
+	case float64:
+		return json.Number(strconv.FormatFloat(x, 'g', -1, 64)), nil
 	case map[string]any:
 		for k := range x {
-			x[k] = numbers(x[k])
+			if x[k], err = plainYAML(join(at, k), x[k]); err != nil {
+				return nil, err
+			}
 		}
+		return v, nil
 	case []any:
 		for i := range x {
-			x[i] = numbers(x[i])
+			if x[i], err = plainYAML(fmt.Sprintf("%s[%d]", at, i), x[i]); err != nil {
+				return nil, err
+			}
 		}
-	case int, int64, uint64, float64:
-		return json.Number(fmt.Sprint(x))
+		return v, nil
 	}
-	return v
+	return nil, fmt.Errorf("%s: YAML understands this as %T: put it in quotes", place(at), v)
 }
 
 // override puts one value at a dotted key. A value that is JSON is taken as such,

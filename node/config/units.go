@@ -52,8 +52,8 @@ func ParseDuration(s string) (Duration, error) {
 		if !ok {
 			continue
 		}
-		n, err := strconv.ParseInt(digits, 10, 64)
-		if err != nil || n < 0 || n > math.MaxInt64/int64(u.unit) {
+		n, err := strconv.ParseUint(digits, 10, 63)
+		if err != nil || n > math.MaxInt64/uint64(u.unit) {
 			break
 		}
 		return Duration{time.Duration(n) * u.unit}, nil
