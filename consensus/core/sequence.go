@@ -2,6 +2,7 @@ package core
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"concordat/ledger"
@@ -189,7 +190,7 @@ func (c *Core) beginFold(seg *segment) {
 	seg.begun, seg.tree = true, seg.start.tree()
 	seg.roll = seg.start.rotation
 	seg.leaves = append(seg.leaves[:0], seg.start.leaf)
-	seg.data = appendSegmentHeader(seg.data[:0], seg.first, 0)
+	seg.data = appendSegmentHeader(slices.Grow(seg.data[:0], segmentHeader+seg.bytes), seg.first, 0)
 	c.tellRoots(&seg.tree)
 	c.fold(seg)
 }

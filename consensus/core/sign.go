@@ -205,5 +205,7 @@ func (c *Core) appendOwn(e *raftpb.Entry, job uint64) {
 		start: &start, done: seg.done, snapshotDue: seg.snapshotDue,
 	})
 	c.tip = seg.end
-	c.spare = append(c.spare, seg.recycle())
+	if len(c.spare) < 2*c.cfg.InFlight {
+		c.spare = append(c.spare, seg.recycle())
+	}
 }
