@@ -13,8 +13,9 @@ import (
 //
 // It never serves what the base no longer has. The flusher writes the base,
 // updates the cache, and only then trims the overlay: while a cached value may be
-// old, every reader still finds the newer one in the overlay. A reader that filled
-// from a base it read before the flush is stopped by the shard's generation.
+// old, every reader still finds the newer one in the overlay. A reader that fills
+// is an active transaction which found nothing in the overlay, so the base keeps
+// what it read until it is released.
 type cache struct{ shards [cacheShards]cacheShard }
 
 const (
@@ -29,7 +30,6 @@ const (
 
 type cacheShard struct {
 	mu         sync.Mutex
-	gen        uint64   // number of updates by the flusher
 	slots      []uint32 // offset/entryAlign + 1, 0 is empty; linear probing by hash
 	live       int
 	slab       []byte
@@ -49,16 +49,15 @@ func (c *cache) init(budget int) {
 
 func (c *cache) shard(hash uint64) *cacheShard { return &c.shards[hash>>59] }
 
-// get returns a copy of the value in buf's memory (if it is wanted), or the
-// generation to give to fill.
-func (c *cache) get(hash uint64, name string, key, buf []byte, want bool) ([]byte, ledger.Seqno, uint64, bool) {
+// get appends a copy of the value to buf, if it is wanted.
+func (c *cache) get(hash uint64, name string, key, buf []byte, want bool) ([]byte, ledger.Seqno, bool) {
 	s := c.shard(hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, off, ok := s.find(hash, name, key)
 	if !ok {
 		s.misses++
-		return nil, 0, s.gen, false
+		return nil, 0, false
 	}
 	s.hits++
 	e := s.slab[off:]
@@ -66,25 +65,26 @@ func (c *cache) get(hash uint64, name string, key, buf []byte, want bool) ([]byt
 		from := entryHeader + len(name) + len(key)
 		buf = append(buf, e[from:from+entryValueLen(e)]...)
 	}
-	return buf, binary.LittleEndian.Uint64(e[8:]), 0, true
+	return buf, entryVersion(e), true
 }
 
-// fill keeps what a reader found in the base, unless the flusher came between.
-func (c *cache) fill(hash, gen uint64, name string, key, value []byte, version ledger.Seqno) {
+// fill keeps what a reader found in the base. Of two readers one is enough.
+func (c *cache) fill(hash uint64, name string, key, value []byte, version ledger.Seqno) {
 	s := c.shard(hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.gen == gen {
-		s.put(hash, name, key, value, version)
+	if _, off, ok := s.find(hash, name, key); ok {
+		check(entryVersion(s.slab[off:]) == version, "the base holds still while a transaction reads it")
+		return
 	}
+	s.put(hash, name, key, value, version)
 }
 
-// update follows a write of the base; nil means removed.
+// update follows a write of the base.
 func (c *cache) update(hash uint64, name string, key []byte, v *version) {
 	s := c.shard(hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.gen++
 	if v.remove {
 		s.drop(hash, name, key)
 		return
@@ -92,11 +92,12 @@ func (c *cache) update(hash uint64, name string, key []byte, v *version) {
 	s.put(hash, name, key, v.value, v.seqno)
 }
 
-func entryHash(e []byte) uint64  { return binary.LittleEndian.Uint64(e) }
-func entrySize(e []byte) int     { return int(binary.LittleEndian.Uint32(e[16:])) }
-func entryNameLen(e []byte) int  { return int(binary.LittleEndian.Uint32(e[20:])) }
-func entryKeyLen(e []byte) int   { return int(binary.LittleEndian.Uint32(e[24:])) }
-func entryValueLen(e []byte) int { return int(binary.LittleEndian.Uint32(e[28:])) }
+func entryHash(e []byte) uint64    { return binary.LittleEndian.Uint64(e) }
+func entryVersion(e []byte) uint64 { return binary.LittleEndian.Uint64(e[8:]) }
+func entrySize(e []byte) int       { return int(binary.LittleEndian.Uint32(e[16:])) }
+func entryNameLen(e []byte) int    { return int(binary.LittleEndian.Uint32(e[20:])) }
+func entryKeyLen(e []byte) int     { return int(binary.LittleEndian.Uint32(e[24:])) }
+func entryValueLen(e []byte) int   { return int(binary.LittleEndian.Uint32(e[28:])) }
 func entryMatches(e []byte, hash uint64, name string, key []byte) bool {
 	return entryHash(e) == hash && entryNameLen(e) == len(name) && entryKeyLen(e) == len(key) &&
 		string(e[entryHeader:entryHeader+len(name)]) == name &&

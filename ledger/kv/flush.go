@@ -205,7 +205,7 @@ func (s *Store) fold(r *record) error {
 }
 
 func (s *Store) inBase(e *entry) (bool, error) {
-	if _, _, _, ok := s.cache.get(e.cell.hash, e.m.name, e.key, nil, false); ok {
+	if _, _, ok := s.cache.get(e.cell.hash, e.m.name, e.key, nil, false); ok {
 		return true, nil
 	}
 	if e.m.flush.row.Count == 0 {

@@ -528,3 +528,68 @@ func TestBrokenCallsStop(t *testing.T) {
 		})
 	}
 }
+
+// signalBase tells of each batch.
+type signalBase struct {
+	*MemBase
+	written chan int
+}
+
+func (b *signalBase) Write(batch Batch) error {
+	err := b.MemBase.Write(batch)
+	b.written <- len(batch)
+	return err
+}
+
+// The release of the transaction that held a flush back starts it again.
+func TestReleaseWakesTheFlusher(t *testing.T) {
+	base := &signalBase{NewMemBase(), make(chan int, 10)}
+	d := &driver{Store: New(base, Options{}), t: t, view: 2}
+	d.Start()
+	d.Start() // a second one does nothing
+	old := d.Begin()
+	young := d.Begin()
+	d.put("m", "k", "v")
+	d.settle()
+	if st := d.Stats(); !st.Blocked || st.Flushed != 0 || st.OldestSnapshot != 0 || st.OverlayBytes == 0 || st.ActiveTransactions != 2 {
+		t.Errorf("while a transaction is active: %+v", st)
+	}
+	young.Release()
+	old.Release()
+	<-base.written
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+	if st := d.Stats(); st.Flushed != 1 || st.OverlayBytes != 0 || st.Blocked {
+		t.Errorf("afterwards: %+v", st)
+	}
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// The batches of a flush are bounded, in sets and in bytes; one that is larger
+// alone still goes.
+func TestFlushBatches(t *testing.T) {
+	base := &signalBase{NewMemBase(), make(chan int, 10)}
+	d := &driver{Store: New(base, Options{}), t: t, view: 2}
+	for range FlushBatchSets + 1 {
+		d.put("m", "k", "v")
+	}
+	d.settle()
+	if n := len(base.written); n != 2 {
+		t.Errorf("%d sets go in %d batches, want 2", FlushBatchSets+1, n)
+	}
+	big := string(make([]byte, FlushBatchBytes+1))
+	d.put("m", "a", big)
+	d.put("m", "b", "v")
+	d.settle()
+	if n := len(base.written); n != 4 {
+		t.Errorf("a set above the limit shares its batch: %d batches", n-2)
+	}
+	tx := d.Begin()
+	defer tx.Release()
+	if got := get(tx, "m", "a"); got != big || tx.Map("m").Size() != 3 {
+		t.Errorf("the large value has %d bytes, the map %d keys", len(got), tx.Map("m").Size())
+	}
+}

@@ -103,7 +103,7 @@ func (c *core) read(name string, h uint64, key, buf []byte, want bool) ([]byte, 
 			return v.value, v.seqno, true
 		}
 	}
-	value, seqno, gen, ok := s.cache.get(h, name, key, buf, want)
+	value, seqno, ok := s.cache.get(h, name, key, buf, want)
 	if ok {
 		return value, seqno, true
 	}
@@ -115,6 +115,6 @@ func (c *core) read(name string, h uint64, key, buf []byte, want bool) ([]byte, 
 	if !ok {
 		return nil, 0, false
 	}
-	s.cache.fill(h, gen, name, key, value, seqno)
+	s.cache.fill(h, name, key, value, seqno)
 	return value, seqno, true
 }

@@ -466,6 +466,11 @@ func (m *model) checkDrained() {
 	if n := m.store.table.count; n != 0 {
 		m.t.Errorf("%d keys stay in the overlay", n)
 	}
+	for name, state := range m.store.registry.maps {
+		if e := state.first.Load(); e != nil {
+			m.t.Errorf("%s of %s stays in the list", e.key, name)
+		}
+	}
 	st := m.store.Stats()
 	if st.OverlayBytes != 0 || st.ActiveTransactions != 0 || st.Flushed != st.Head {
 		m.t.Errorf("after the last flush: %+v", st)
