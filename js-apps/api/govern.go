@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"log/slog"
 
 	"concordat/js-apps/runtime"
 )
@@ -175,7 +176,8 @@ func setJWTKeys(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runti
 		return runtime.Exception
 	}
 	if err := n.SetJWTPublicSigningKeys(issuer, metadata, jwks); err != nil {
-		return i.Throw(runtime.InternalError, err.Error())
+		of(i).call.log(slog.LevelError, "gov", err.Error()) // members see only that it failed, as in CCF
+		return i.Throw(runtime.InternalError, "set_jwt_public_signing_keys() failed")
 	}
 	return runtime.Undefined
 }

@@ -101,15 +101,34 @@ func parse(text string) (*token, *Failure) {
 	return t, f
 }
 
-// decodePart takes the URL alphabet, padded or not. The text of the failure is
-// OpenSSL's up to the counts, which describe its internal buffer.
+// decodePart decodes as OpenSSL does after CCF's completion of the padding:
+// either alphabet, blanks skipped. The numbers in the failures are the length
+// of the completed text and of the buffer that OpenSSL asks for.
 func decodePart(p string) ([]byte, *Failure) {
-	b, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(p, "="))
-	if err != nil {
-		return nil, internal("OSSL: Could not decode final from base64 string: %v", err)
+	text := strings.NewReplacer("-", "+", "_", "/").Replace(p)
+	switch len(text) % 4 {
+	case 2:
+		text += "=="
+	case 3:
+		text += "="
 	}
-	return b, nil
+	failed := func(step string) *Failure {
+		return internal("OSSL: Could not decode %s from base64 string: unknown error [%d bytes out of %d, chunk_len = 0]",
+			step, len(text), (len(text)+3)/4*3+80)
+	}
+	plain := strings.NewReplacer(" ", "", "\t", "", "\r", "", "\n", "").Replace(text)
+	b, err := base64.StdEncoding.DecodeString(plain)
+	switch {
+	case err == nil:
+		return b, nil
+	case strings.Trim(plain, base64Alphabet) == "" && len(plain)%4 != 0:
+		return nil, failed("final") // only the end is missing
+	default:
+		return nil, failed("update")
+	}
 }
+
+const base64Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 
 func parseObjects(header, payload []byte) (h, p object, f *Failure) {
 	values := [2]any{}

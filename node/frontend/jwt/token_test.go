@@ -181,7 +181,8 @@ func TestHeaderShapes(t *testing.T) {
 		{"BEARER " + token, true, 401, "Authorization header does not have Bearer scheme"},
 		{" Bearer " + token, true, 401, "Authorization header does not have Bearer scheme"},
 		{"Bearer " + token + ".", true, 401, "Malformed JWT: must contain exactly 3 parts"},
-		{"Bearer " + token + "!", true, 500, "OSSL: Could not decode final from base64 string: "},
+		{"Bearer " + token + "!", true, 500, "OSSL: Could not decode update from base64 string: unknown error [88 bytes out of 146, chunk_len = 0]"},
+		{"Bearer a.b.c", true, 500, "OSSL: Could not decode final from base64 string: unknown error [1 bytes out of 83, chunk_len = 0]"},
 		{"Bearer " + strings.Repeat("a", MaxTokenBytes+1), true, 401, "Malformed JWT: longer than 1048576 bytes"},
 	} {
 		_, f := Authenticate(c.header, c.present, s.store, time.Unix(testTime, 0))
