@@ -103,6 +103,8 @@ func (c *checker) entry(raw []byte, at place) bool {
 	c.snapshotEvidence(e)
 	if signs {
 		c.signature(e)
+	} else if half(ws) {
+		c.invalid("it holds a part of a signature, but no signature")
 	}
 	c.flags(e, signs)
 	c.append(e.Leaf())

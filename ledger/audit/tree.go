@@ -59,6 +59,15 @@ func (c *checker) signature(e *ledger.Entry) {
 	}
 }
 
+// half reports whether a write set holds the companions of a signature without
+// one.
+func half(ws ledger.WriteSet) bool {
+	_, tree := changes(ws, receipt.TreeTable)
+	_, cose := changes(ws, receipt.COSESignaturesTable)
+	_, node := changes(ws, receipt.SignaturesTable)
+	return tree || cose || node
+}
+
 // onlySignatureTables checks that the transaction holds the two or three tables
 // of a signature, one row each, and nothing else.
 func (c *checker) onlySignatureTables(e *ledger.Entry) bool {
