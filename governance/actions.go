@@ -3,6 +3,7 @@ package governance
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"concordat/governance/tables"
 	"concordat/ledger"
@@ -17,6 +18,7 @@ type actions struct {
 	node  *Node
 	tx    *kv.Tx
 	flags Flags
+	log   func(level slog.Level, tag, msg string)
 }
 
 // TriggerLedgerRekey implements ccf.node.triggerLedgerRekey.

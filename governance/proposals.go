@@ -138,7 +138,7 @@ func (e *Engine) decide(ctx context.Context, tx *kv.Tx, p *Proposal, text string
 
 // apply carries an accepted proposal out.
 func (e *Engine) apply(ctx context.Context, tx *kv.Tx, p *Proposal, text string, flags Flags) error {
-	_, err := e.constitution(ctx, tx, "apply", []any{text, p.ID}, &actions{node: e.Node, tx: tx, flags: flags})
+	_, err := e.constitution(ctx, tx, "apply", []any{text, p.ID}, &actions{node: e.Node, tx: tx, flags: flags, log: e.Log})
 	if s, ok := scriptError(err); ok {
 		return failed("Failed to apply(): "+s.Reason, s.Trace)
 	}
