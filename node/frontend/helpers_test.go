@@ -290,6 +290,9 @@ func (w *world) callOn(s *httpd.Session, method, target, body string, header ...
 	var resp httpd.Response
 	resp.Reset()
 	w.front.Handle(context.Background(), s, req, &resp)
+	if later := resp.Later; later != nil {
+		later(&resp)
+	}
 	return &resp
 }
 

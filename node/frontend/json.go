@@ -157,13 +157,17 @@ func (c *Context) fail(err error) {
 	if !ok {
 		e = Errorf(http.StatusInternalServerError, CodeInternalError, "%s", err.Error())
 	}
-	c.Resp.Reset()
-	c.Resp.Status, c.Resp.Close = e.Status, e.Close
-	c.Resp.Set(contentType, applicationJSON)
+	e.fill(c.Resp)
+}
+
+func (e *Error) fill(resp *httpd.Response) {
+	resp.Reset()
+	resp.Status, resp.Close = e.Status, e.Close
+	resp.Set(contentType, applicationJSON)
 	for _, f := range e.Header {
-		c.Resp.Set(f.Name, f.Value)
+		resp.Set(f.Name, f.Value)
 	}
-	c.Resp.Body = e.Body()
+	resp.Body = e.Body()
 }
 
 type odataError struct {

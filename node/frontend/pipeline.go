@@ -225,7 +225,8 @@ func (c *Context) commit() error {
 			return e
 		}
 	}
-	return c.awaitCommit(id)
+	c.awaitCommit(id)
+	return nil
 }
 
 func (c *Context) applies() bool {

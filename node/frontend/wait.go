@@ -58,37 +58,52 @@ func badWait(text string) error {
 		"Invalid value for %s: %q, expected committed or committed+receipt, optionally followed by ;timeout=<duration up to %s>", headerWait, text, maxWait)
 }
 
-// awaitCommit holds the response back until the transaction is committed, when the client asked for that.
-func (c *Context) awaitCommit(id ledger.TxID) error {
+// awaitCommit holds the response back until the transaction is committed, when the client asked for that. The wait runs after the handler's goroutine
+// is free for the session's next pipelined request; the time allowed counts from here.
+func (c *Context) awaitCommit(id ledger.TxID) {
 	if !c.wait.on {
-		return nil
+		return
 	}
-	c.release() // a snapshot must not be held while waiting
-	c.Session.Flush()
-	ctx, cancel := context.WithTimeout(c.Ctx, c.wait.timeout)
-	defer cancel()
-	if err := c.Ledger().WaitCommitted(ctx, id); err != nil {
-		return c.notCommitted(ctx, id, err)
-	}
-	if !c.wait.receipt || c.Frontend.cfg.Receipt == nil {
-		return nil
-	}
-	receipt, err := c.Frontend.cfg.Receipt(ctx, id)
-	if err != nil {
-		return c.notCommitted(ctx, id, err)
-	}
-	c.Resp.Set(headerReceipt, base64.RawURLEncoding.EncodeToString(receipt))
-	return nil
+	a := &awaiting{frontend: c.Frontend, ledger: c.Ledger(), id: id, wait: c.wait, ctx: c.Ctx, until: time.Now().Add(c.wait.timeout)}
+	c.Resp.Later = a.finish
 }
 
-func (c *Context) notCommitted(ctx context.Context, id ledger.TxID, cause error) error {
-	e := Errorf(http.StatusInternalServerError, CodeInternalError, "Waiting for transaction %s: %v", id, cause)
-	switch {
-	case c.Ledger().TxStatus(id) == "Invalid":
-		e = Errorf(http.StatusServiceUnavailable, CodeTransactionReplicationFailed, "Transaction %s was rolled back.", id)
-	case ctx.Err() != nil:
-		e = Errorf(http.StatusGatewayTimeout, CodeCommitTimeout, "Transaction %s did not commit within %s. It may still commit.", id, c.wait.timeout)
+// awaiting is a response that waits for its transaction. It holds nothing of the request.
+type awaiting struct {
+	frontend *Frontend
+	ledger   Ledger
+	id       ledger.TxID
+	wait     wait
+	ctx      context.Context
+	until    time.Time
+}
+
+func (a *awaiting) finish(resp *httpd.Response) {
+	ctx, cancel := context.WithDeadline(a.ctx, a.until)
+	defer cancel()
+	if err := a.ledger.WaitCommitted(ctx, a.id); err != nil {
+		a.fail(ctx, resp, err)
+		return
 	}
-	e.Header = append(e.Header, field(headerTxID, id.String()))
-	return e
+	if !a.wait.receipt || a.frontend.cfg.Receipt == nil {
+		return
+	}
+	receipt, err := a.frontend.cfg.Receipt(ctx, a.id)
+	if err != nil {
+		a.fail(ctx, resp, err)
+		return
+	}
+	resp.Set(headerReceipt, base64.RawURLEncoding.EncodeToString(receipt))
+}
+
+func (a *awaiting) fail(ctx context.Context, resp *httpd.Response, cause error) {
+	e := Errorf(http.StatusInternalServerError, CodeInternalError, "Waiting for transaction %s: %v", a.id, cause)
+	switch {
+	case a.ledger.TxStatus(a.id) == "Invalid":
+		e = Errorf(http.StatusServiceUnavailable, CodeTransactionReplicationFailed, "Transaction %s was rolled back.", a.id)
+	case ctx.Err() != nil:
+		e = Errorf(http.StatusGatewayTimeout, CodeCommitTimeout, "Transaction %s did not commit within %s. It may still commit.", a.id, a.wait.timeout)
+	}
+	e.Header = append(e.Header, field(headerTxID, a.id.String()))
+	e.fill(resp)
 }

@@ -3,6 +3,7 @@ package httpd
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"time"
 )
@@ -20,9 +21,10 @@ type conn struct {
 	block int // where in buf the bytes of the latest read begin
 	out   []byte
 
-	head head
-	req  Request
-	resp Response
+	head     head
+	req      Request
+	resp     Response
+	deferred []deferred // answers that are not finished, and those behind them
 
 	readArmed, writeArmed time.Time
 }
@@ -34,12 +36,23 @@ const (
 	rearmEvery  = time.Second
 )
 
+// deferred is a response in the order of requests; its Later may still have to run.
+type deferred struct {
+	resp Response
+	head bool
+}
+
+// errClosed ends the loop after an answer that closes the connection.
+var errClosed = errors.New("connection closed by the answer")
+
 // serve runs requests until the connection ends.
 func (c *conn) serve(ctx context.Context) {
 	for {
 		f, err := c.read()
 		if f != nil {
-			c.refuse(f)
+			if c.settle() == nil {
+				c.refuse(f)
+			}
 			return
 		}
 		if err != nil {
@@ -48,23 +61,67 @@ func (c *conn) serve(ctx context.Context) {
 		}
 		c.resp.Reset()
 		c.srv.cfg.Handler(ctx, c.sess, &c.req, &c.resp)
-		c.guard()
-		c.out = appendResponse(c.out, &c.resp, c.req.Method == "HEAD")
-		if c.resp.Close {
-			c.finish()
-			return
-		}
-		if len(c.out) >= flushAt && c.flushNow() != nil {
+		if c.answer() != nil {
 			return
 		}
 	}
 }
 
+// answer queues the handler's response, behind those that are not finished.
+func (c *conn) answer() error {
+	headOnly := c.req.Method == "HEAD"
+	if c.resp.Later == nil && len(c.deferred) == 0 {
+		return c.write(&c.resp, headOnly)
+	}
+	c.deferred = append(c.deferred, deferred{c.resp, headOnly})
+	c.resp = Response{} // the queued one keeps its storage
+	if len(c.deferred) < maxDeferred {
+		return nil
+	}
+	return c.settle()
+}
+
+// settle finishes the queued responses in order. What was ready before leaves first, since the wait may be long.
+func (c *conn) settle() error {
+	if len(c.deferred) == 0 {
+		return nil
+	}
+	if err := c.flushNow(); err != nil {
+		return err
+	}
+	for i := range c.deferred {
+		d := &c.deferred[i]
+		if later := d.resp.Later; later != nil {
+			later(&d.resp)
+		}
+		if err := c.write(&d.resp, d.head); err != nil {
+			return err
+		}
+		*d = deferred{}
+	}
+	c.deferred = c.deferred[:0]
+	return nil
+}
+
+// write appends a finished response to the output.
+func (c *conn) write(resp *Response, headOnly bool) error {
+	c.guard(resp)
+	c.out = appendResponse(c.out, resp, headOnly)
+	if resp.Close {
+		c.finish()
+		return errClosed
+	}
+	if len(c.out) >= flushAt {
+		return c.flushNow()
+	}
+	return nil
+}
+
 // guard replaces a response that must not reach the wire.
-func (c *conn) guard() {
-	if err := c.resp.Check(); err != nil {
-		c.srv.log().Error("handler made an invalid response", "target", c.req.Target, "err", err)
-		odata(&c.resp, 500, "InternalError", err.Error())
+func (c *conn) guard(resp *Response) {
+	if err := resp.Check(); err != nil {
+		c.srv.log().Error("handler made an invalid response", "interface", c.iface.Name, "err", err)
+		odata(resp, 500, "InternalError", err.Error())
 	}
 }
 
@@ -140,8 +197,11 @@ func (c *conn) fill() error {
 	return err
 }
 
-// input flushes what is due and reads once.
+// input finishes and flushes what is due and reads once.
 func (c *conn) input(p []byte) (int, error) {
+	if err := c.settle(); err != nil {
+		return 0, err
+	}
 	if err := c.flushNow(); err != nil {
 		return 0, err
 	}

@@ -76,6 +76,9 @@ func (h *streams) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	default:
 		h.srv.cfg.Handler(r.Context(), sess, req, &resp)
+		if later := resp.Later; later != nil {
+			later(&resp)
+		}
 		if err := resp.Check(); err != nil {
 			h.srv.log().Error("handler made an invalid response", "target", req.Target, "err", err)
 			odata(&resp, 500, "InternalError", err.Error())

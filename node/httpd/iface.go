@@ -98,6 +98,7 @@ func (l Limits) withDefaults() Limits {
 const (
 	minRead     = 4 << 10  // room for a read; the buffer grows below it
 	initialBody = 64 << 10 // first allocation for a body that is not in the buffer yet
+	maxDeferred = 256      // answers of one connection that may wait for their transactions at the same time
 	flushAt     = 64 << 10 // answers to pipelined requests are written at the latest when they add up to this
 )
 

@@ -50,6 +50,10 @@ type Response struct {
 	Body   []byte
 	Close  bool // close the connection after this response
 
+	// Later finishes the response after the handler returned, when something it waits for takes long. On HTTP/1.1 the connection goes on with the
+	// pipelined requests it has at hand, and calls Later in order before it waits for more input. It may change the response it is given.
+	Later func(*Response)
+
 	length    int64
 	hasLength bool
 }
@@ -117,7 +121,6 @@ type Session struct {
 	// View is the consensus view the session's first request ran in; 0 until then. The frontend keeps it (session consistency).
 	View uint64
 
-	flush       func() error
 	peer        *x509.Certificate
 	peerErr     error
 	fingerprint string
@@ -154,11 +157,4 @@ func (s *Session) PeerPEM() string {
 		s.pem = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.PeerDER}))
 	}
 	return s.pem
-}
-
-// Flush writes the answers of earlier pipelined requests that are still buffered. A handler calls it before it waits for something slow.
-func (s *Session) Flush() {
-	if s.flush != nil {
-		s.flush() //nolint:errcheck // the connection's next write reports it
-	}
 }

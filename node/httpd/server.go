@@ -220,7 +220,6 @@ var bufferPool = sync.Pool{New: func() any {
 func newConn(s *Server, nc net.Conn, sess *Session) *conn {
 	b := bufferPool.Get().(*buffers)
 	c := &conn{srv: s, iface: sess.Interface, nc: nc, sess: sess, lim: sess.Interface.Limits, buf: b.in, out: b.out}
-	sess.flush = c.flushNow
 	return c
 }
 

@@ -278,3 +278,55 @@ func TestResponses(t *testing.T) {
 		}
 	}
 }
+
+// TestLater checks that answers that wait keep their order, do not hold up the requests behind them, and that earlier answers leave before the wait.
+func TestLater(t *testing.T) {
+	started, release := make(chan string, 10), make(chan struct{})
+	_, addr := serveOn(t, nodeInterface(), func(_ context.Context, _ *Session, req *Request, resp *Response) {
+		started <- req.Target
+		resp.Body = []byte(req.Target)
+		if strings.HasPrefix(req.Target, "/wait") {
+			resp.Later = func(r *Response) {
+				<-release
+				r.Set("x-late", "1")
+			}
+		}
+		resp.Close = req.Target == "/wait/close"
+	})
+	c := dial(t, addr, nil)
+	c.send("GET /a HTTP/1.1\r\n\r\nGET /wait/1 HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\nGET /wait/2 HTTP/1.1\r\n\r\nHEAD /wait/3 HTTP/1.1\r\n\r\n\x01")
+	for _, want := range []string{"/a", "/wait/1", "/b", "/wait/2", "/wait/3"} {
+		if got := <-started; got != want {
+			t.Fatalf("handler ran for %s, want %s", got, want)
+		}
+	}
+	if a := c.read(false); a.body != "/a" { // although /wait/1 is not released
+		t.Fatalf("first answer %+v", a)
+	}
+	close(release)
+	for _, want := range []string{"/wait/1", "/b", "/wait/2", ""} {
+		if a := c.read(want == ""); a.status != 200 || a.body != want || (a.header["x-late"] == "1") != (want != "/b") {
+			t.Errorf("answer %+v, want %s", a, want)
+		}
+	}
+	if a := c.read(false); a.status != 400 || !c.closed() {
+		t.Errorf("malformed bytes behind waiting answers: %d", a.status)
+	}
+
+	c = dial(t, addr, nil)
+	c.send("GET /wait/close HTTP/1.1\r\n\r\nGET /never HTTP/1.1\r\n\r\n")
+	if a := c.read(false); a.body != "/wait/close" || !c.closed() {
+		t.Errorf("closing answer %+v", a)
+	}
+	many := dial(t, addr, nil)
+	go func() {
+		for range started { // more than the queue holds
+		}
+	}()
+	many.send(strings.Repeat("GET /wait HTTP/1.1\r\n\r\n", 3*maxDeferred))
+	for i := range 3 * maxDeferred {
+		if a := many.read(false); a.header["x-late"] != "1" {
+			t.Fatalf("answer %d: %+v", i, a)
+		}
+	}
+}
