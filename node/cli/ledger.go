@@ -15,7 +15,7 @@ import (
 
 func (a *app) ledgerCmd() *cobra.Command {
 	c := &cobra.Command{Use: "ledger", Short: "Check and read ledger directories, offline"}
-	c.AddCommand(a.ledgerShowCmd())
+	c.AddCommand(a.ledgerVerifyCmd(), a.ledgerShowCmd())
 	return c
 }
 

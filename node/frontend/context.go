@@ -13,7 +13,8 @@ type Param struct {
 	Name, Value string
 }
 
-// Context is one run of an endpoint for one request. After a conflict the endpoint runs again with a fresh Context and an empty response.
+// Context is a request on its way through an endpoint. After a conflict the endpoint runs again from the start: with a new transaction, an empty response,
+// and nothing left of what the run before had set.
 type Context struct {
 	Ctx      context.Context
 	Session  *httpd.Session
@@ -97,6 +98,13 @@ func (c *Context) Param(name string) string {
 
 // DecodedParam returns a path parameter with its escapes decoded.
 func (c *Context) DecodedParam(name string) string { return unescape(c.Param(name)) }
+
+// again forgets the run that conflicted.
+func (c *Context) again() {
+	c.Endpoint, c.Params, c.Caller = nil, nil, nil
+	c.root, c.opts, c.apply, c.localCommit = ledger.Digest{}, SubmitOptions{}, nil, nil
+	c.Resp.Reset()
+}
 
 func (c *Context) release() {
 	if c.tx != nil {

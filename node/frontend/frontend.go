@@ -126,24 +126,22 @@ const maxAttempts = 30
 
 // Handle is the httpd.Handler.
 func (f *Frontend) Handle(ctx context.Context, s *httpd.Session, req *httpd.Request, resp *httpd.Response) {
-	base := Context{Ctx: ctx, Session: s, Req: req, Resp: resp, Frontend: f}
+	c := &Context{Ctx: ctx, Session: s, Req: req, Resp: resp, Frontend: f}
 	path, query := splitTarget(req.Target)
 	a, local := f.dispatch(path)
-	base.Actor, base.Path, base.Local, base.Query = a.Name, path, local, parseQuery(query)
+	c.Actor, c.Path, c.Local, c.Query = a.Name, path, local, parseQuery(query)
 	var err error
-	if base.wait, err = parseWait(req); err != nil {
-		base.fail(err)
+	if c.wait, err = parseWait(req); err != nil {
+		c.fail(err)
 		return
 	}
-	for attempt := 1; attempt <= maxAttempts; attempt++ {
-		c := base
-		c.Attempt = attempt
+	for c.Attempt = 1; c.Attempt <= maxAttempts; c.Attempt++ {
 		if done := c.run(a); done {
 			return
 		}
-		resp.Reset()
+		c.again()
 	}
-	base.fail(&Error{
+	c.fail(&Error{
 		Status: http.StatusServiceUnavailable, Code: CodeTransactionCommitAttemptsExceeded,
 		Message: fmt.Sprintf("Transaction continued to conflict after %d attempts. Retry later.", maxAttempts),
 		Header:  []httpd.Field{{Name: "retry-after", Value: "3"}},

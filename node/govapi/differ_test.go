@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"sort"
 	"strings"
 )
 
@@ -78,35 +77,33 @@ func (d *differ) object(path string, got any, want map[string]any) {
 	}
 }
 
-// list compares arrays without their order, which the recordings do not promise.
+// list compares arrays without their order, which the recordings do not promise:
+// every recorded item must have an answer of its own.
 func (d *differ) list(path string, got any, want []any) {
 	g, ok := got.([]any)
 	if !ok || len(g) != len(want) {
 		d.differ(path, got, want)
 		return
 	}
-	a, b := d.ordered(g, false), d.ordered(want, true)
-	for i := range a {
-		d.value(fmt.Sprintf("%s/%d", path, i), a[i], b[i])
+	used := make([]bool, len(g))
+	for i, w := range want {
+		if !d.claim(fmt.Sprintf("%s/%d", path, i), g, used, w) {
+			d.differ(fmt.Sprintf("%s/%d", path, i), got, w)
+			return
+		}
 	}
 }
 
-func (d *differ) ordered(list []any, recorded bool) []any {
-	key := func(v any) string {
-		o, _ := v.(map[string]any)
-		for _, name := range []string{"proposalId", "memberId", "userId", "nodeId", "moduleName"} {
-			if s, ok := o[name].(string); ok {
-				if recorded {
-					s = d.translate(s)
-				}
-				return s
-			}
+// claim finds an item that nobody claimed and that does not differ.
+func (d *differ) claim(path string, items []any, used []bool, want any) bool {
+	for i, item := range items {
+		alone := &differ{replay: d.replay, record: d.record}
+		if alone.value(path, item, want); !used[i] && len(alone.lines) == 0 {
+			used[i] = true
+			return true
 		}
-		return fmt.Sprint(v)
 	}
-	list = slices.Clone(list)
-	sort.SliceStable(list, func(i, j int) bool { return key(list[i]) < key(list[j]) })
-	return list
+	return false
 }
 
 // translate replaces recorded values by those of this run.

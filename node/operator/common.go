@@ -19,7 +19,7 @@ func Common(cfg Config) []frontend.Endpoint {
 	return []frontend.Endpoint{
 		get("/commit", some, frontend.NoTx, h.getCommit),
 		get("/tx", some, frontend.NoTx, h.getTx),
-		get("/receipt", some, frontend.NoTx, h.getReceipt),
+		get("/receipt", some, frontend.ReadOnly, h.getReceipt),
 	}
 }
 
@@ -96,6 +96,7 @@ func (h *handlers) getTx(c *frontend.Context) error {
 }
 
 func (h *handlers) getReceipt(c *frontend.Context) error {
+	touch(c)
 	text, _ := c.Query.Lookup("transaction_id")
 	t, err := historical.Query(c, h.Historical, text)
 	if err != nil || t == nil {

@@ -14,7 +14,7 @@ import (
 func (h *handlers) self() []frontend.Endpoint {
 	never, noTx := frontend.ForwardNever, frontend.NoTx
 	return []frontend.Endpoint{
-		get("/state", never, noTx, h.getState),
+		get("/state", never, frontend.ReadOnly, h.getState),
 		get("/primary", never, noTx, h.getPrimary),
 		{Verb: http.MethodHead, Path: "/primary", Mode: noTx, Forwarding: never, Handler: h.headPrimary, Doc: &frontend.Doc{}},
 		get("/backup", never, noTx, h.getBackup),
@@ -37,6 +37,7 @@ func (h *handlers) self() []frontend.Endpoint {
 }
 
 func (h *handlers) getState(c *frontend.Context) error {
+	touch(c)
 	return c.JSON(struct {
 		LastSigned ledger.Seqno `json:"last_signed_seqno"`
 		ID         string       `json:"node_id"`
@@ -44,6 +45,14 @@ func (h *handlers) getState(c *frontend.Context) error {
 		State      State        `json:"state"`
 		Stop       bool         `json:"stop_notice"`
 	}{h.Node.LastSigned(), h.Node.ID(), h.Node.StartupSeqno(), h.Node.State(), h.Node.StopNotice()})
+}
+
+// touch looks at the service's row, so that the answer names the transaction it
+// was given at, as CCF's does for these endpoints.
+func touch(c *frontend.Context) {
+	if tx := c.Tx(); tx != nil {
+		tx.Map(mapService).Has(singleton)
+	}
 }
 
 func leads(c *frontend.Context) bool {
@@ -96,9 +105,9 @@ func (h *handlers) getConsensus(c *frontend.Context) error {
 		}},
 		"current_view":     l.View(),
 		"leadership_state": "Leader",
-		"membership_state": "Active",
-		"primary_id":       h.Node.ID(),
-		"ticking":          true,
+		"membership_state": "Active", "reconfiguration_type": "OneTransaction",
+		"primary_id": h.Node.ID(),
+		"ticking":    true,
 	}
 	if !l.CanReplicate() {
 		details["leadership_state"], details["primary_id"] = "Follower", nil
