@@ -43,6 +43,7 @@ type walker struct {
 	total    int64
 	read     int64
 	said     int64
+	seqno    ledger.Seqno
 	silent   bool // the second time over the same files
 }
 
@@ -51,6 +52,9 @@ func (w *walker) walk(files []file, v visitor) error {
 		if err := w.file(&files[i], v, i == len(files)-1); err != nil {
 			return err
 		}
+	}
+	if w.progress != nil && len(files) > 0 {
+		w.progress(Progress{Read: w.read, Total: w.total, Seqno: w.seqno})
 	}
 	return nil
 }
@@ -266,6 +270,7 @@ func (w *walker) checkEnd(c *chunk, offset int64) error {
 
 func (w *walker) advance(n int64, seqno ledger.Seqno) {
 	w.read += n
+	w.seqno = seqno
 	if w.progress != nil && w.read-w.said >= progressEvery {
 		w.said = w.read
 		w.progress(Progress{Read: w.read, Total: w.total, Seqno: seqno})
