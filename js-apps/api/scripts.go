@@ -4,17 +4,79 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	goruntime "runtime"
+	"slices"
+	"sync"
 
 	"concordat/js-apps/runtime"
 )
 
-// Scripts runs governance scripts: each call has an interpreter of its own and
-// no module loader, and its limits never fall below DefaultLimits.
-// It is safe for concurrent use.
-type Scripts struct{}
+// maxIdleScripts caps the interpreters kept with a script loaded.
+const maxIdleScripts = 8
 
-// NewScripts returns a runner.
-func NewScripts() *Scripts { return &Scripts{} }
+// Scripts runs governance scripts: each call starts from an interpreter with
+// nothing but the script loaded, there is no module loader, and the limits never
+// fall below DefaultLimits. It is safe for concurrent use.
+type Scripts struct {
+	mu struct {
+		sync.Mutex
+		idle []idleScript // sealed and reset, least recently used first
+	}
+}
+
+// idleScript is an interpreter that has loaded a script for one kind of access.
+type idleScript struct {
+	name, source string
+	access       Access
+	it           *interp
+	module       runtime.Value
+}
+
+// NewScripts returns a runner. Close gives its memory back; so does collecting it.
+func NewScripts() *Scripts {
+	s := &Scripts{}
+	goruntime.SetFinalizer(s, (*Scripts).Close)
+	return s
+}
+
+// Close ends the interpreters at rest.
+func (s *Scripts) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, x := range s.mu.idle {
+		x.it.close()
+	}
+	s.mu.idle = nil
+}
+
+// take finds an interpreter that has the script loaded.
+func (s *Scripts) take(sc Script, access Access) (idleScript, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k, x := range s.mu.idle {
+		if x.access == access && x.name == sc.Name && x.source == sc.Source {
+			s.mu.idle = slices.Delete(s.mu.idle, k, k+1)
+			return x, true
+		}
+	}
+	return idleScript{}, false
+}
+
+// put takes a used interpreter back.
+func (s *Scripts) put(x idleScript) {
+	if !x.it.sealed || x.it.iso.Dead() {
+		x.it.close()
+		return
+	}
+	x.it.reset()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.idle = append(s.mu.idle, x)
+	if len(s.mu.idle) > maxIdleScripts {
+		s.mu.idle[0].it.close()
+		s.mu.idle = slices.Delete(s.mu.idle, 0, 1)
+	}
+}
 
 // Script is one function of one module.
 type Script struct {
@@ -75,20 +137,30 @@ func (e *ScriptError) Error() string { return e.Reason }
 // uint64, float64, string, []byte (an ArrayBuffer), JSON, Object or []any of these.
 // An error is a *ScriptError, or about the call itself.
 func (s *Scripts) Run(ctx context.Context, sc Script, args []any, h *Host, l Limits) (Value, error) {
-	it, err := newInterp(true)
-	if err != nil {
-		return Value{}, err
+	x, loaded := s.take(sc, h.Access)
+	if !loaded {
+		it, err := newInterp(true)
+		if err != nil {
+			return Value{}, err
+		}
+		x = idleScript{name: sc.Name, source: sc.Source, access: h.Access, it: it}
 	}
-	defer it.close()
-	r := scriptRun{it: it, script: sc, args: args}
+	it := x.it
+	r := scriptRun{it: it, script: sc, args: args, module: x.module}
 	it.call = &call{ctx: ctx, host: h, gov: true}
 	limits := l.atLeast(DefaultLimits).engine()
-	if err = it.iso.Run(ctx, limits, r.load); err == nil {
+	var err error
+	if !loaded {
+		err = it.iso.Run(ctx, limits, r.load)
+	}
+	if err == nil {
 		err = it.iso.Run(ctx, limits, r.call)
 	}
 	if err == nil && it.iso.Canceled() {
 		err = ctx.Err()
 	}
+	it.call, x.module = nil, r.module
+	s.put(x)
 	if errors.Is(err, runtime.ErrCrashed) {
 		return Value{}, &ScriptError{Reason: err.Error(), Host: true}
 	}
@@ -116,7 +188,14 @@ func (r *scriptRun) load() error {
 	if done := i.Evaluate(r.module); done.IsException() {
 		return r.failed("Failed to execute " + r.script.Name + ": ")
 	}
-	return nil
+	if it.call.hostError != "" || i.TimedOut() {
+		return r.failed("Failed to execute " + r.script.Name + ": ")
+	}
+	if it.impure {
+		return nil
+	}
+	it.sealed = true
+	return i.Seal()
 }
 
 // failed is the pending exception as the reason why a script cannot be called.
@@ -124,8 +203,9 @@ func (r *scriptRun) failed(what string) error {
 	if r.it.call.hostError != "" {
 		return &ScriptError{Reason: r.it.call.hostError, Host: true}
 	}
+	timedOut := r.it.iso.TimedOut()
 	d := r.it.describe(r.it.iso.Exception())
-	return &ScriptError{Reason: what + d.Reason, Load: true, TimedOut: r.it.iso.TimedOut()}
+	return &ScriptError{Reason: what + d.Reason, Load: true, TimedOut: timedOut}
 }
 
 func (r *scriptRun) call() error {
