@@ -107,6 +107,9 @@ func (c *checker) entry(raw []byte, at place) bool {
 		c.invalid("it holds a part of a signature, but no signature")
 	}
 	c.flags(e, signs)
+	if e.View != c.view && !signs && !c.service.created(e.Seqno) && c.view != 0 {
+		c.odd("the first entry of view %d is neither a signature nor the start of a recovered service", e.View)
+	}
 	c.append(e.Leaf())
 	c.previous.flags, c.previous.signature, c.previous.file = e.Header.Flags, signs, at.file
 	c.view, c.next = e.View, e.Seqno+1
@@ -150,9 +153,6 @@ func (c *checker) frame(e *ledger.Entry) {
 	}
 	if e.View != c.view {
 		c.report.Views = append(c.report.Views, ViewStart{View: e.View, First: e.Seqno})
-		if c.view != 0 && !receipt.IsSignature(p.Writes) && e.Header.Flags&ledger.FlagChunkBefore == 0 {
-			c.odd("the first entry of view %d is neither a signature nor the start of a recovered service", e.View)
-		}
 	}
 }
 
