@@ -51,7 +51,7 @@ func (e *Engine) Propose(ctx context.Context, tx *kv.Tx, root ledger.Digest, req
 	if err := record(tx, req); err != nil {
 		return nil, err
 	}
-	if err := guardReplay(tx, req.CreatedAt, digest, p.ID); err != nil {
+	if err := guardReplay(tx, req.CreatedAt, digest, req.TwinDigest(), p.ID); err != nil {
 		return nil, err
 	}
 	return p, e.resolve(ctx, tx, p, text, flags)

@@ -17,20 +17,23 @@ const maxCreatedAt = 9_999_999_999
 const createdAtDigits = 10
 
 // guardReplay refuses a proposal that was seen before, or that is too old to
-// tell: the window remembers the newest proposals, and one older than their
+// tell. A signature can be turned into a second valid one without the key; that
+// twin counts as the same proposal. The window remembers the newest proposals, and one older than their
 // median could have been forgotten. No clock is asked; members agree on time by
 // what they sign.
-func guardReplay(tx *kv.Tx, createdAt uint64, digest ledger.Digest, proposalID string) error {
+func guardReplay(tx *kv.Tx, createdAt uint64, digest, twin ledger.Digest, proposalID string) error {
 	if createdAt > maxCreatedAt {
 		return refuse(InvalidCreatedAt, "Header parameter created_at value is too large")
 	}
-	key := fmt.Sprintf("%0*d:%s", createdAtDigits, createdAt, digest.Hex())
-	seen, ok, err := tables.RecentProposals.Get(tx, key)
-	if err != nil {
-		return err
-	}
-	if ok {
-		return refuse(ProposalReplay, "Proposal submission replay, already exists as proposal %s", seen)
+	key := windowKey(createdAt, digest)
+	for _, known := range []string{key, windowKey(createdAt, twin)} {
+		seen, ok, err := tables.RecentProposals.Get(tx, known)
+		if err != nil {
+			return err
+		}
+		if ok {
+			return refuse(ProposalReplay, "Proposal submission replay, already exists as proposal %s", seen)
+		}
 	}
 	config, _, err := tables.Config.Get(tx)
 	if err != nil {
@@ -54,6 +57,10 @@ func guardReplay(tx *kv.Tx, createdAt uint64, digest ledger.Digest, proposalID s
 		}
 	}
 	return nil
+}
+
+func windowKey(createdAt uint64, digest ledger.Digest) string {
+	return fmt.Sprintf("%0*d:%s", createdAtDigits, createdAt, digest.Hex())
 }
 
 // timestampOf is the first half of a key; equal width makes text order number order.

@@ -1,15 +1,21 @@
 package governance_test
 
 import (
+	"context"
+	crand "crypto/rand"
 	"errors"
 	"fmt"
+	"math/big"
 	"math/rand/v2"
 	"sort"
 	"testing"
 
 	"concordat/governance"
+	"concordat/governance/auth"
 	"concordat/governance/tables"
 	"concordat/ledger"
+	"concordat/ledger/cose"
+	"concordat/ledger/keys"
 	"concordat/ledger/kv"
 )
 
@@ -80,7 +86,7 @@ func TestReplayWindow(t *testing.T) {
 			crowded := len(model.keys) > 0 && model.keys[0][:10] == model.keys[len(model.keys)/2][:10]
 			want := model.offer(at, digest, id)
 			var got governance.Code
-			err := do(func(tx *kv.Tx) error { return governance.GuardReplay(tx, at, digest, id) })
+			err := do(func(tx *kv.Tx) error { return governance.GuardReplay(tx, at, digest, ledger.Digest{0xff}, id) })
 			var refused *governance.Error
 			if errors.As(err, &refused) {
 				got = refused.Code
@@ -99,4 +105,59 @@ func TestReplayWindow(t *testing.T) {
 		}
 		_ = store.Close()
 	}
+}
+
+// TestTwinSignature: with a signature (r, s) anybody can make (r, n-s), which
+// verifies too. It is not a second proposal.
+func TestTwinSignature(t *testing.T) {
+	w := newWorld(t)
+	if err := w.genesis(1, []string{"alice"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	w.sign()
+	digest, err := w.update("alice")
+	if err == nil {
+		err = w.ack("alice", digest)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	alice := w.person("alice")
+	body, err := cose.SignGov(crand.Reader, alice.key, cose.RequestHeader{Kid: alice.id, Type: cose.TypeProposal, CreatedAt: 5}, []byte(`{"actions":[]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.submit(body); err != nil {
+		t.Fatal(err)
+	}
+	var refused *governance.Error
+	if err := w.submit(twin(t, alice.key, body)); !errors.As(err, &refused) || refused.Code != governance.ProposalReplay {
+		t.Errorf("the twin was answered %v", err)
+	}
+}
+
+func (w *world) submit(body []byte) error {
+	return w.commit(func(tx *kv.Tx) error {
+		contentType := auth.ContentType
+		req, err := auth.Authenticate(tx, &contentType, body, auth.Policy{Type: cose.TypeProposal, Active: true})
+		if err != nil {
+			return err
+		}
+		_, err = w.engine.Propose(context.Background(), tx, w.tree.Root(), req, &w.flags)
+		return err
+	})
+}
+
+// twin replaces the signature at the end of a message by its other form.
+func twin(t *testing.T, key *keys.PrivateKey, body []byte) []byte {
+	t.Helper()
+	m, err := cose.ParseGov(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	half := len(m.Signature) / 2
+	s := new(big.Int).SetBytes(m.Signature[half:])
+	s.Sub(key.Public().Params().N, s)
+	out := append([]byte{}, body[:len(body)-half]...)
+	return append(out, s.FillBytes(make([]byte, half))...)
 }

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"crypto/ecdsa"
 	"fmt"
 
 	"concordat/governance/tables"
@@ -67,7 +68,8 @@ func Authenticate(tx *kv.Tx, contentType *string, body []byte, policy Policy) (*
 	if !ok {
 		return nil, refused("Signer is not a known member")
 	}
-	if err := verify(m, certPEM); err != nil {
+	key, err := verify(m, certPEM)
+	if err != nil {
 		return nil, refused("Failed to validate COSE Sign1")
 	}
 	if err := checkType(m, policy.Type); err != nil {
@@ -80,19 +82,21 @@ func Authenticate(tx *kv.Tx, contentType *string, body []byte, policy Policy) (*
 	if policy.Active && info.Status != tables.MemberActive {
 		return nil, refused("Signer is not an ACTIVE member")
 	}
-	return newRequest(m, body, certPEM, info.Status), nil
+	req := newRequest(m, body, certPEM, info.Status)
+	req.order = key.Params().N
+	return req, nil
 }
 
-func verify(m *cose.Request, certPEM string) error {
+func verify(m *cose.Request, certPEM string) (*ecdsa.PublicKey, error) {
 	cert, err := keys.ParseCertPEM([]byte(certPEM))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	key, err := keys.CertKey(cert)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return m.Verify(key)
+	return key, m.Verify(key)
 }
 
 func checkType(m *cose.Request, want string) error {

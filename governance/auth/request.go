@@ -5,6 +5,7 @@ package auth
 
 import (
 	"crypto/sha256"
+	"math/big"
 
 	"concordat/governance/tables"
 	"concordat/ledger"
@@ -22,7 +23,20 @@ type Request struct {
 	Payload    []byte
 	Signature  []byte
 	Envelope   []byte
+
+	order *big.Int // of the group the signature is in
 }
 
 // Digest identifies the request: the digest of its signature.
 func (r *Request) Digest() ledger.Digest { return sha256.Sum256(r.Signature) }
+
+// TwinDigest is the digest that the same request would have under the other
+// signature that anybody can make of it: with (r, s) also (r, n-s) verifies.
+// Whoever looks for repeated requests must look for both.
+func (r *Request) TwinDigest() ledger.Digest {
+	half := len(r.Signature) / 2
+	s := new(big.Int).SetBytes(r.Signature[half:])
+	twin := append([]byte{}, r.Signature[:half]...)
+	twin = append(twin, s.Sub(r.order, s).FillBytes(make([]byte, half))...)
+	return sha256.Sum256(twin)
+}
