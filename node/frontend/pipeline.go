@@ -51,7 +51,8 @@ func (c *Context) execute(a *actor) error {
 // admission applies back-pressure and refuses a frontend that is not open.
 func (c *Context) admission(a *actor) error {
 	if l := c.Ledger(); l != nil && !a.Exempt && c.Frontend.cfg.MaxUncommitted > 0 && l.CanReplicate() {
-		if pending := l.Last().Seqno - l.Committed().Seqno; pending >= c.Frontend.cfg.MaxUncommitted {
+		committed := l.Committed().Seqno // first: commit may overtake a Last read before it
+		if last := l.Last().Seqno; last > committed && last-committed >= c.Frontend.cfg.MaxUncommitted {
 			return errTooManyPending()
 		}
 	}
@@ -193,7 +194,7 @@ func (c *Context) sessionConsistent() error {
 		return nil
 	}
 	view := l.View()
-	if was := c.Session.View; was != 0 && was != view {
+	if was := c.Session.View; was != 0 && view != 0 && was != view { // 0: nobody leads just now
 		e := Errorf(http.StatusInternalServerError, CodeSessionConsistencyLost,
 			"Potential loss of session consistency on session %d. Started in view %d, now in view %d. Closing session.", c.Session.ID, was, view)
 		e.Close = true
