@@ -52,6 +52,17 @@ type Options struct {
 	RecoveryKeys [][]byte
 	// Snapshots are paths of snapshot files to be checked against the ledger.
 	Snapshots []string
+	// AtLeast, unless zero, is a transaction known to be committed: the ledger must
+	// hold it, under a signature.
+	AtLeast ledger.TxID
+	// Receipts are paths of receipts that clients hold: the ledger must be the one
+	// they are of.
+	Receipts []string
+	// Partial accepts a ledger whose beginning is missing, e.g. because older
+	// files are archived elsewhere. It is checked from its first file on: the tree
+	// of the first signature stands for what came before, and nodes are known by
+	// certificates that the given service signed.
+	Partial bool
 	// CommittedOnly leaves out files that are not marked as committed.
 	CommittedOnly bool
 	// MaxFindings bounds the findings of the report, 0 for the default.
@@ -86,6 +97,7 @@ func Verify(dirs []string, o Options) (*Report, error) {
 		w.total += f.size
 	}
 	c := newChecker(r)
+	c.partial = o.Partial && files[0].first > 1
 	if err := c.anchor(o.ServiceCert); err != nil {
 		return nil, err
 	}
@@ -97,6 +109,9 @@ func Verify(dirs []string, o Options) (*Report, error) {
 		return nil, err
 	}
 	if err := c.snapshots(o.Snapshots); err != nil {
+		return nil, err
+	}
+	if err := c.known(o); err != nil {
 		return nil, err
 	}
 	r.conclude()

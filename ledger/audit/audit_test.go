@@ -83,6 +83,69 @@ func TestLedgersOnTheWay(t *testing.T) {
 	}
 }
 
+// TestPartialLedgers leaves out the first files of every recorded ledger, one
+// more each time.
+func TestPartialLedgers(t *testing.T) {
+	for _, service := range services(t) {
+		full := verify(t, options(t, service), filepath.Join(service, "ledger"))
+		step := max(1, len(full.Files)/4)
+		for skip := step; skip < len(full.Files); skip += step {
+			var names []string
+			for _, f := range full.Files[skip:] {
+				names = append(names, filepath.Base(f.Path))
+			}
+			dir, o := compose(t, names, filepath.Join(service, "ledger")), options(t, service)
+			o.Snapshots, o.Partial = nil, true
+			r := verify(t, o, dir)
+			if !r.OK() || r.LastSigned != full.LastSigned || r.Root != full.Root || r.First.Seqno != full.Files[skip].First {
+				t.Errorf("%s without its first %d files:\n%s", filepath.Base(service), skip, r.Summary())
+			}
+			if o.Partial = false; verify(t, o, dir).OK() {
+				t.Errorf("%s without its first %d files is accepted as whole", filepath.Base(service), skip)
+			}
+		}
+	}
+}
+
+// TestPartialLedgersCatchChanges changes an entry in front of the first
+// signature of a partial ledger.
+func TestPartialLedgersCatchChanges(t *testing.T) {
+	service := fixture(t, "ccf-services", "owner_p256")
+	dir := compose(t, []string{"ledger_8-21.committed", "ledger_22-23.committed", "ledger_24-31.committed", "ledger_32"}, filepath.Join(service, "ledger"))
+	name := filepath.Join(dir, "ledger_8-21.committed")
+	b := read(t, name)
+	b[8+8+3] ^= 1
+	write(t, name, b)
+	r := verify(t, Options{ServiceCert: options(t, service).ServiceCert, Partial: true}, dir)
+	if r.OK() || !mentions(r, Invalid, "ledger_8-21.committed", "not what was signed") {
+		t.Errorf("%s", r.Summary())
+	}
+}
+
+// TestEntriesNearDamageAreStillChecked breaks the frame of one entry and the
+// content of another before the next signature.
+func TestEntriesNearDamageAreStillChecked(t *testing.T) {
+	f := newForge(t)
+	f.sign(nil)
+	content := len(f.out)
+	f.data()
+	frame := len(f.out)
+	f.data()
+	end := len(f.out)
+	f.sign(nil)
+	f.data()
+	f.sign(nil)
+	f.out[content+10] ^= 1
+	f.out[frame] ^= 1
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "ledger_1"), append(make([]byte, fileHeader), f.out[:end]...))
+	write(t, filepath.Join(dir, "ledger_5"), append(make([]byte, fileHeader), f.out[end:]...))
+	r := verify(t, Options{ServiceCert: f.serviceCert}, dir)
+	if r.OK() || !mentions(r, Invalid, "ledger_1", "unknown version") || !mentions(r, Invalid, "ledger_1", "not what was signed at 2.5") || r.LastSigned.Seqno != 7 {
+		t.Errorf("%s", r.Summary())
+	}
+}
+
 // TestTornTails audits files of nodes that were killed while writing.
 func TestTornTails(t *testing.T) {
 	service := fixture(t, "ccf-services", "aborted_recovery")
@@ -283,6 +346,27 @@ func TestForeignSnapshots(t *testing.T) {
 	r := verify(t, o, filepath.Join(service, "ledger"))
 	if r.invalid != 1 || r.Snapshots != 1 || !mentions(r, Invalid, "snapshot_21_22", "it needs") {
 		t.Errorf("snapshots without a receipt yet:\n%s", r.Summary())
+	}
+}
+
+// TestOtherHistories audits the ledger of a primary that was voted out with what
+// clients of the others know.
+func TestOtherHistories(t *testing.T) {
+	service := fixture(t, "ccf-services", "rollback_trio")
+	o := options(t, service)
+	o.AtLeast = ledger.TxID{View: 3, Seqno: 27}
+	o.Receipts = append(glob(t, service, "receipts", "*.receipt.cose"), glob(t, service, "receipts", "?.??.json")...)
+	if r := verify(t, o, filepath.Join(service, "ledger")); !r.OK() || r.Receipts != 8 {
+		t.Errorf("the ledger that won: %d receipts\n%s", r.Receipts, r.Summary())
+	}
+	lost := compose(t, []string{"ledger_1-2.committed", "ledger_3-7.committed", "ledger_8-12.committed"}, filepath.Join(service, "ledger"))
+	r := verify(t, o, lost, filepath.Join(service, "ledger_old_primary"))
+	if !mentions(r, Invalid, "", "yet the ledger is signed up to") || !mentions(r, Invalid, "3.22.receipt.cose", "of another history") {
+		t.Errorf("the ledger that lost:\n%s", r.Summary())
+	}
+	o.AtLeast = ledger.TxID{View: 3, Seqno: 20}
+	if r = verify(t, o, lost, filepath.Join(service, "ledger_old_primary")); !mentions(r, Invalid, "", "the ledger has 2.20 in its place") {
+		t.Errorf("another view:\n%s", r.Summary())
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 type checker struct {
 	report  *Report
 	trusted *x509.Certificate // what the auditor was given, or nil
+	partial bool              // the beginning is missing, and may be
+	told    map[string]bool   // remarks that are made once
 
 	// Owned by entry: where we are.
 	at       place
@@ -50,13 +52,21 @@ type leafAt struct {
 
 func newChecker(r *Report) *checker {
 	return &checker{
-		report: r, next: 1, tree: merkle.New(), nodes: map[string]*nodeState{},
+		report: r, next: 1, told: map[string]bool{}, tree: merkle.New(), nodes: map[string]*nodeState{},
 		evidence: map[ledger.Digest]evidenceAt{}, byPlace: map[ledger.Seqno]signedLeaf{}, roots: map[ledger.Digest]bool{},
 	}
 }
 
 func (c *checker) invalid(format string, args ...any) { c.find(Invalid, format, args...) }
 func (c *checker) odd(format string, args ...any)     { c.find(Odd, format, args...) }
+
+// once is odd, but says each thing only once in a ledger.
+func (c *checker) once(text string) {
+	if !c.told[text] {
+		c.told[text] = true
+		c.odd("%s", text)
+	}
+}
 
 func (c *checker) find(s Severity, format string, args ...any) {
 	c.report.add(Finding{Severity: s, File: c.at.file.name, Offset: c.at.offset, TxID: c.id, Text: fmt.Sprintf(format, args...)})
@@ -67,6 +77,8 @@ func (c *checker) begin(f *file) {
 	if f.first != c.next {
 		c.at, c.id = place{file: f}, ledger.TxID{}
 		switch {
+		case c.report.Entries == 0 && c.partial:
+			c.odd("the ledger is checked from %d on: the files before it are missing", f.first)
 		case c.report.Entries == 0:
 			c.invalid("the ledger begins at %d here: the files before it are missing", f.first)
 		case f.first > c.next:
@@ -129,10 +141,9 @@ func (c *checker) unreadable(err error) {
 	c.lose()
 }
 
-func (c *checker) lose() {
-	c.lost = true
-	c.window = c.window[:0]
-}
+// lose gives up the tree until the next signature. The window is kept: the tree
+// stored in that signature will say whether its entries are the signed ones.
+func (c *checker) lose() { c.lost = true }
 
 // frame checks what the entry says of itself.
 func (c *checker) frame(e *ledger.Entry) {

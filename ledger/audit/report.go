@@ -124,6 +124,7 @@ type Report struct {
 	Identities     int // COSE identity endorsements checked
 	SnapshotsSeen  int // evidence of snapshots
 	Snapshots      int // snapshot files checked
+	Receipts       int // receipts from elsewhere that are of this ledger
 
 	SecretStarts   []ledger.Seqno // of every ledger secret the ledger speaks of
 	SecretsKnown   []ledger.Seqno // of those at hand

@@ -47,7 +47,7 @@ func (c *checker) snapshotEvidence(e *ledger.Entry) {
 		c.invalid("%s is not written as a service writes it", snapshot.EvidenceTable)
 	case e.Public.Type.HasClaims() && e.Public.Claims != evidence.Hash:
 		c.invalid("it vouches for snapshot %s but claims %s", evidence.Hash.Hex(), e.Public.Claims.Hex())
-	case !signs && !c.lost:
+	case !signs && !c.lost && (!c.partial || evidence.Version >= c.report.First.Seqno):
 		c.invalid("it vouches for a snapshot at %d, which is no signature transaction before it", evidence.Version)
 	}
 }

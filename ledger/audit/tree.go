@@ -24,10 +24,9 @@ type signature struct {
 }
 
 func (c *checker) append(leaf ledger.Digest) {
-	if c.lost {
-		return
+	if !c.lost {
+		c.tree.Append(leaf)
 	}
-	c.tree.Append(leaf)
 	if c.signed != nil && c.signed.id == c.id {
 		return // its own window begins behind it
 	}
@@ -114,7 +113,13 @@ func (c *checker) nodeRow(e *ledger.Entry, s *receipt.Covering) bool {
 // nodeSignature checks the signing node and its signature over the root.
 func (c *checker) nodeSignature(n *receipt.NodeSignature) bool {
 	node := c.nodes[n.NodeID]
+	if node == nil && c.partial {
+		node = c.adopt(n)
+	}
 	switch {
+	case node == nil && c.service.cert == nil && c.partial:
+		c.once(noCertificate)
+		return false
 	case node == nil || node.removed:
 		c.invalid("signed by node %.64q, which is not part of the service", n.NodeID)
 		return false
@@ -139,6 +144,25 @@ func (c *checker) nodeSignature(n *receipt.NodeSignature) bool {
 	return true
 }
 
+// adopt takes a node for one that joined before the ledger at hand begins: its
+// certificate is signed by the service.
+func (c *checker) adopt(n *receipt.NodeSignature) *nodeState {
+	service := c.service.cert
+	if service == nil {
+		service = c.trusted
+	}
+	cert, err := keys.ParseCertPEM([]byte(n.Cert))
+	if err != nil || service == nil || keys.CertKeyID(cert) != n.NodeID || cert.CheckSignatureFrom(service) != nil {
+		return nil
+	}
+	node := c.node(n.NodeID)
+	node.status, node.trusted, node.certs = statusTrusted, true, []string{n.Cert}
+	return node
+}
+
+// noCertificate is said of signatures before a partial ledger names its service.
+const noCertificate = "signed by a node of a service whose certificate is not at hand; later signatures cover it"
+
 // signerCert is the certificate to check with: the one in the row, which must
 // be one the ledger gave the node; in the oldest ledgers, the node's own.
 func (c *checker) signerCert(n *receipt.NodeSignature, node *nodeState) (*x509.Certificate, error) {
@@ -156,6 +180,9 @@ func (c *checker) signerCert(n *receipt.NodeSignature, node *nodeState) (*x509.C
 // coseSignature checks the service's own signature, where there is one.
 func (c *checker) coseSignature(s *receipt.Covering) bool {
 	if s.COSE == nil {
+		if c.report.COSESignatures > 0 {
+			c.once("the service stopped adding COSE signatures here")
+		}
 		return true
 	}
 	c.report.COSESignatures++
@@ -170,6 +197,8 @@ func (c *checker) coseSignature(s *receipt.Covering) bool {
 		c.invalid("its COSE signature is not written as a service writes it")
 	case r.TxID != c.id:
 		c.invalid("its COSE signature says it is of %v", r.TxID)
+	case service == nil && c.partial:
+		return c.trusted != nil && r.Verify(publicKey(c.trusted), s.Node.Root) == nil
 	case service == nil:
 		c.invalid("a COSE signature before the ledger names its service")
 	default:
@@ -205,33 +234,33 @@ func (c *checker) covers(s *receipt.Covering) bool {
 	if c.signed != nil && t.From > c.signed.id.Seqno {
 		c.odd("its tree begins at entry %d: there can be no receipts for %d to %d", t.From, c.signed.id.Seqno+1, t.From-1)
 	}
-	if c.lost {
-		c.tree, c.lost = t.Frontier(), false
+	switch {
+	case c.lost:
+		c.blame(t)
+	case c.tree.Root() == s.Node.Root:
 		return true
+	case c.blame(t) == 0:
+		c.invalid("it signs root %s, the entries before it have root %s", t.Root().Hex(), c.tree.Root().Hex())
 	}
-	if c.tree.Root() == s.Node.Root {
-		return true
-	}
-	c.blame(t)
-	c.tree = t.Frontier()
+	c.tree, c.lost = t.Frontier(), false
 	return true
 }
 
-// blame names the entries whose leaf is not the signed one.
-func (c *checker) blame(t *merkle.Table) {
-	named := 0
+// blame names the entries whose leaf is not the signed one, and counts them.
+func (c *checker) blame(t *merkle.Table) (named int) {
+	name := func(l leafAt, format string, args ...any) {
+		named++
+		c.report.add(Finding{Severity: Invalid, File: l.at.file.name, Offset: l.at.offset, TxID: l.id, Text: fmt.Sprintf(format, args...)})
+	}
 	for _, l := range c.window {
-		if signed, ok := t.Leaf(l.id.Seqno); ok && signed != l.leaf {
-			named++
-			c.report.add(Finding{
-				Severity: Invalid, File: l.at.file.name, Offset: l.at.offset, TxID: l.id,
-				Text: fmt.Sprintf("its content is not what was signed at %v: its Merkle leaf is %s, the signed one %s", c.id, l.leaf.Hex(), signed.Hex()),
-			})
+		switch signed, ok := t.Leaf(l.id.Seqno); {
+		case ok && signed != l.leaf:
+			name(l, "its content is not what was signed at %v: its Merkle leaf is %s, the signed one %s", c.id, l.leaf.Hex(), signed.Hex())
+		case !ok && c.lost:
+			name(l, "it cannot be checked: an entry near it is unreadable, and the next tree, at %v, begins behind it", c.id)
 		}
 	}
-	if named == 0 {
-		c.invalid("it signs root %s, the entries before it have root %s", t.Root().Hex(), c.tree.Root().Hex())
-	}
+	return named
 }
 
 func leaves(t *merkle.Table) []ledger.Digest {
