@@ -8,7 +8,7 @@ FUZZTIME   ?= 10s
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help build dev test unit lint race fuzz bench vuln interop compat generate need-go clean
+.PHONY: flip help build dev test unit lint race fuzz bench vuln interop compat generate need-go clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ lint: need-go ## gofmt, go vet, staticcheck; import rules are a test in tests/li
 
 race: need-go ## the concurrent packages under the race detector (needs a C compiler)
 	@bash tests/run/race
+
+flip: need-go ## change every byte of a recorded ledger, one at a time; the audit must notice each (slow)
+	FLIP=all $(GO) test -timeout 3h -run 'Flipped|LastSignature' ./ledger/audit
 
 fuzz: need-go ## every fuzz target for FUZZTIME (default 10s) each
 	@bash tests/run/fuzz $(FUZZTIME)
