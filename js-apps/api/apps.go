@@ -119,7 +119,7 @@ func (a *Apps) Call(ctx context.Context, e Endpoint, m ModuleSource, o Options, 
 func (it *interp) serve(c *call, e Endpoint, m ModuleSource, o Options, out *Response) error {
 	it.call = c
 	defer func() { it.call = nil }()
-	if !it.sealed {
+	if !it.sealed || it.bare {
 		if err := it.load(c, e, m, o, out); err != nil || out.Error != nil {
 			return err
 		}
@@ -138,8 +138,8 @@ func (it *interp) serve(c *call, e Endpoint, m ModuleSource, o Options, out *Res
 // are never below the default ones: CCF has none at all here.
 func (it *interp) load(c *call, e Endpoint, m ModuleSource, o Options, out *Response) error {
 	return it.iso.Run(c.ctx, o.Limits.atLeast(DefaultLimits).engine(), func() error {
-		if !it.installRequestGlobals(c) {
-			return runtime.ErrNoMemory
+		if err := it.prepare(c); err != nil {
+			return err
 		}
 		if _, ok := it.modules[e.Module]; ok {
 			return nil
@@ -159,16 +159,40 @@ func (it *interp) load(c *call, e Endpoint, m ModuleSource, o Options, out *Resp
 			return nil
 		}
 		it.modules[e.Module] = module
-		return it.seal(e, c)
+		if it.impure || it.sealed || e.ReuseKey != nil {
+			return nil // each request has to load for itself, or the interpreter goes on
+		}
+		return it.seal()
 	})
 }
 
-// seal makes the interpreter one that every request can start from, unless its
-// module did something while loading that each request has to do for itself.
-func (it *interp) seal(e Endpoint, c *call) error {
-	if it.impure || e.ReuseKey != nil || c.host.HistoricalState != nil {
+// prepare makes the globals of the request. A bare interpreter is sealed with
+// them, but for the historical state, the first time.
+func (it *interp) prepare(c *call) error {
+	if it.bare && it.sealed {
+		return it.installState(c)
+	}
+	if !it.installRequestGlobals(c) {
+		return runtime.ErrNoMemory
+	}
+	if it.bare {
+		if err := it.seal(); err != nil {
+			return err
+		}
+	}
+	return it.installState(c)
+}
+
+func (it *interp) installState(c *call) error {
+	s := c.host.HistoricalState
+	if s == nil || it.iso.Set(it.ccf, nameHistoricalState, it.stateObject(s)) {
 		return nil
 	}
+	return runtime.ErrNoMemory
+}
+
+// seal makes the present state the one that later requests start from.
+func (it *interp) seal() error {
 	if err := it.iso.Seal(); err != nil {
 		return err
 	}

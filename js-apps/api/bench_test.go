@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"maps"
 	"runtime"
 	"testing"
 
@@ -59,7 +60,7 @@ func putRequest() *api.Request {
 	}
 }
 
-func benchmarkPut(b *testing.B, reuse *string) {
+func benchmarkPut(b *testing.B, app sources, reuse *string) {
 	store := kv.New(kv.NewMemBase(), kv.Options{})
 	tx := store.Begin()
 	tx.Map("public:records").Put([]byte("record-17"), []byte(`{"msg":"first"}`))
@@ -73,7 +74,7 @@ func benchmarkPut(b *testing.B, reuse *string) {
 	call := func() {
 		h.Tx = store.Begin()
 		defer h.Tx.Release()
-		out, err := apps.Call(context.Background(), e, putApp, o, req, h)
+		out, err := apps.Call(context.Background(), e, app, o, req, h)
 		if err != nil || out.Error != nil || out.Status != 200 {
 			b.Fatal(err, out.Error)
 		}
@@ -87,10 +88,17 @@ func benchmarkPut(b *testing.B, reuse *string) {
 }
 
 // BenchmarkPutFresh gives every request a pristine interpreter.
-func BenchmarkPutFresh(b *testing.B) { benchmarkPut(b, nil) }
+func BenchmarkPutFresh(b *testing.B) { benchmarkPut(b, putApp, nil) }
 
 // BenchmarkPutReused keeps one interpreter.
 func BenchmarkPutReused(b *testing.B) {
 	key := "k"
-	benchmarkPut(b, &key)
+	benchmarkPut(b, putApp, &key)
+}
+
+// BenchmarkPutImpure has a module that must be loaded for every request.
+func BenchmarkPutImpure(b *testing.B) {
+	app := maps.Clone(putApp)
+	app["/main.js"] += "; export const seed = Math.random();"
+	benchmarkPut(b, app, nil)
 }

@@ -144,11 +144,7 @@ func (it *interp) installRequestGlobals(c *call) bool {
 		}
 		return ok
 	}
-	ok = ok && i.Set(it.ccf, nameRPC, group(i, rpcFunctions))
-	if c.host.HistoricalState != nil {
-		ok = ok && i.Set(it.ccf, nameHistoricalState, it.stateObject(c.host.HistoricalState))
-	}
-	return ok
+	return ok && i.Set(it.ccf, nameRPC, group(i, rpcFunctions))
 }
 
 var randomFunction = runtime.Register(impurely(mathRandom))

@@ -23,6 +23,8 @@ type interp struct {
 	// impure tells that something ran which must run again for each request.
 	impure bool
 	sealed bool
+	// bare interpreters are sealed with the globals only.
+	bare bool
 	// code is shared by the interpreters of one application.
 	code runtime.Bytecode
 }
@@ -81,7 +83,10 @@ func (it *interp) close() { it.iso.Close() }
 // reset puts a sealed interpreter back to the moment it was sealed.
 func (it *interp) reset() {
 	it.iso.Reset()
-	it.metrics = true
+	it.metrics, it.impure = true, false
+	if it.bare {
+		clear(it.modules)
+	}
 }
 
 // fatal ends the script the way a C++ exception ends CCF's.

@@ -40,12 +40,15 @@ type generation struct {
 	code    *codeCache
 	idle    map[imageKey][]idleInterp // sealed and reset, newest last
 	idles   int
-	reused  map[string]*reusedEntry
-	recent  *list.List // of *reusedEntry, least recently used first
-	retired bool
+	// unsealable are the images whose modules each request loads for itself.
+	unsealable map[imageKey]bool
+	reused     map[string]*reusedEntry
+	recent     *list.List // of *reusedEntry, least recently used first
+	retired    bool
 }
 
-// imageKey names interpreters that are interchangeable.
+// imageKey names interpreters that are interchangeable. Without a module they are
+// bare: sealed before any module is loaded.
 type imageKey struct {
 	module string
 	access Access
@@ -102,7 +105,7 @@ func (c *codeCache) Put(name string, code []byte) {
 func newGeneration(version string) *generation {
 	g := &generation{
 		version: version, code: &codeCache{},
-		idle:   map[imageKey][]idleInterp{},
+		idle: map[imageKey][]idleInterp{}, unsealable: map[imageKey]bool{},
 		reused: map[string]*reusedEntry{}, recent: list.New(),
 	}
 	g.code.mu.code = map[string][]byte{}
@@ -134,7 +137,10 @@ func (a *Apps) acquire(e Endpoint, m ModuleSource, o Options, c *call) (*lease, 
 	}
 	l := &lease{gen: g, key: imageKey{e.Module, c.host.Access}}
 	// A historical state is part of what modules see while they load.
-	if q := g.idle[l.key]; len(q) > 0 && c.host.HistoricalState == nil {
+	if c.host.HistoricalState != nil || g.unsealable[l.key] {
+		l.key.module = ""
+	}
+	if q := g.idle[l.key]; len(q) > 0 {
 		l.it = q[len(q)-1].it
 		g.idle[l.key] = q[:len(q)-1]
 		g.idles--
@@ -147,7 +153,7 @@ func (a *Apps) acquire(e Endpoint, m ModuleSource, o Options, c *call) (*lease, 
 	if err != nil {
 		return nil, nil, err
 	}
-	it.code = g.code
+	it.code, it.bare = g.code, l.key.module == ""
 	l.it = it
 	return l, nil, nil
 }
@@ -236,6 +242,11 @@ func (a *Apps) leaveEntry(g *generation, e *reusedEntry, drop bool) {
 // keep puts a sealed interpreter back into the pool, reset.
 func (a *Apps) keep(l *lease) bool {
 	if !l.it.sealed || l.it.iso.Dead() {
+		if l.it.impure && !l.it.iso.Dead() {
+			a.mu.Lock()
+			l.gen.unsealable[l.key] = true
+			a.mu.Unlock()
+		}
 		return false
 	}
 	l.it.reset()
