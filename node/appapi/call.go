@@ -69,13 +69,6 @@ func (a *App) failed(f *api.Failure, o api.Options) error {
 	if f.Details == nil {
 		return e
 	}
-	if o.LogDetails {
-		trace := ""
-		if f.Details.Trace != nil {
-			trace = *f.Details.Trace
-		}
-		a.cfg.Log.Info("[js] " + f.HTTPMessage + " " + f.Details.Reason + "\n" + trace)
-	}
 	if o.ReturnDetails {
 		e.Details = []any{exceptionDetail{codeJSException, f.Details.Reason, f.Details.Trace}}
 	}
