@@ -25,8 +25,6 @@ func tagged(tag int64, bits uint64) Value {
 	return Value{Fu: lib.TJSValueUnion{Fuint641: bits}, Ftag: tag}
 }
 
-func object(p uintptr) Value { return tagged(lib.EJS_TAG_OBJECT, uint64(p)) }
-
 // Bool is true or false.
 func Bool(b bool) Value {
 	if b {
