@@ -37,6 +37,14 @@ const (
 	progressEvery = 16 << 20
 )
 
+// maxAttempts bounds how often an audit starts over because a running node
+// renamed a file when its entries were committed.
+const maxAttempts = 3
+
+// errGone says that a file was there when the directory was listed, and is not
+// any more.
+var errGone = errors.New("the file was renamed or removed")
+
 // ErrNoLedger is returned when the directories hold no chunk file at all.
 var ErrNoLedger = errors.New("no ledger files found")
 
@@ -77,13 +85,23 @@ type Progress struct {
 	Seqno       ledger.Seqno
 }
 
-// Verify audits the ledger in the directories, of which the first may still be
-// written to. The error is about the environment, e.g. an unreadable file; what
-// is wrong with the ledger is in the report.
+// Verify audits the ledger in the directories. The error is about the
+// environment, e.g. an unreadable file; what is wrong with the ledger is in the
+// report. A node may be writing meanwhile: then the last file can seem torn, and
+// CommittedOnly is the safer choice.
 func Verify(dirs []string, o Options) (*Report, error) {
 	if o.MaxFindings <= 0 {
 		o.MaxFindings = DefaultMaxFindings
 	}
+	for attempt := 1; ; attempt++ {
+		r, err := verify(dirs, o)
+		if err == nil || attempt == maxAttempts || !errors.Is(err, errGone) {
+			return r, err
+		}
+	}
+}
+
+func verify(dirs []string, o Options) (*Report, error) {
 	r := &Report{Types: map[ledger.EntryType]int{}, max: o.MaxFindings}
 	files, err := gather(dirs, o.CommittedOnly, r)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 func TestRecordedLedgersAreAccepted(t *testing.T) {
 	for _, service := range services(t) {
 		o := options(t, service)
-		r := verify(t, o, filepath.Join(service, "ledger"))
+		r := audited(t, o, filepath.Join(service, "ledger"))
 		if !r.OK() || r.Entries == 0 || r.Opened != r.Entries || r.Evidence != r.Entries || r.Unsigned != nil || r.Torn != nil {
 			t.Errorf("%s:\n%s", filepath.Base(service), r.Summary())
 		}
@@ -49,7 +49,7 @@ func TestReportsAgreeWithTheFacts(t *testing.T) {
 		if err := json.Unmarshal(read(t, filepath.Join(service, "facts.json")), &facts); err != nil {
 			t.Fatal(err)
 		}
-		f, r := facts.Verified, verify(t, options(t, service), filepath.Join(service, "ledger"))
+		f, r := facts.Verified, audited(t, options(t, service), filepath.Join(service, "ledger"))
 		if r.Entries != f.Entries || r.Last.String() != f.Last || r.Signatures != f.Signatures || r.COSESignatures != f.COSE || r.Root.Hex() != f.Root {
 			t.Errorf("%s: counts differ from the facts:\n%s", filepath.Base(service), r.Summary())
 		}
@@ -76,7 +76,7 @@ func TestLedgersOnTheWay(t *testing.T) {
 		dir := compose(t, files, filepath.Join(service, "midway", name, "ledger"), filepath.Join(service, "ledger"))
 		o := options(t, service)
 		o.Snapshots, o.ServiceCert = nil, read(t, filepath.Join(service, "common", certs[name[:1]]))
-		r := verify(t, o, dir)
+		r := audited(t, o, dir)
 		if !r.OK() || r.Service.Status != status[name] || r.Opened == 0 {
 			t.Errorf("%s:\n%s", name, r.Summary())
 		}
@@ -87,7 +87,7 @@ func TestLedgersOnTheWay(t *testing.T) {
 // more each time.
 func TestPartialLedgers(t *testing.T) {
 	for _, service := range services(t) {
-		full := verify(t, options(t, service), filepath.Join(service, "ledger"))
+		full := audited(t, options(t, service), filepath.Join(service, "ledger"))
 		step := max(1, len(full.Files)/4)
 		for skip := step; skip < len(full.Files); skip += step {
 			var names []string
@@ -96,11 +96,11 @@ func TestPartialLedgers(t *testing.T) {
 			}
 			dir, o := compose(t, names, filepath.Join(service, "ledger")), options(t, service)
 			o.Snapshots, o.Partial = nil, true
-			r := verify(t, o, dir)
+			r := audited(t, o, dir)
 			if !r.OK() || r.LastSigned != full.LastSigned || r.Root != full.Root || r.First.Seqno != full.Files[skip].First {
 				t.Errorf("%s without its first %d files:\n%s", filepath.Base(service), skip, r.Summary())
 			}
-			if o.Partial = false; verify(t, o, dir).OK() {
+			if o.Partial = false; audited(t, o, dir).OK() {
 				t.Errorf("%s without its first %d files is accepted as whole", filepath.Base(service), skip)
 			}
 		}
@@ -116,7 +116,7 @@ func TestPartialLedgersCatchChanges(t *testing.T) {
 	b := read(t, name)
 	b[8+8+3] ^= 1
 	write(t, name, b)
-	r := verify(t, Options{ServiceCert: options(t, service).ServiceCert, Partial: true}, dir)
+	r := audited(t, Options{ServiceCert: options(t, service).ServiceCert, Partial: true}, dir)
 	if r.OK() || !mentions(r, Invalid, "ledger_8-21.committed", "not what was signed") {
 		t.Errorf("%s", r.Summary())
 	}
@@ -140,7 +140,7 @@ func TestEntriesNearDamageAreStillChecked(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "ledger_1"), append(make([]byte, fileHeader), f.out[:end]...))
 	write(t, filepath.Join(dir, "ledger_5"), append(make([]byte, fileHeader), f.out[end:]...))
-	r := verify(t, Options{ServiceCert: f.serviceCert}, dir)
+	r := audited(t, Options{ServiceCert: f.serviceCert}, dir)
 	if r.OK() || !mentions(r, Invalid, "ledger_1", "unknown version") || !mentions(r, Invalid, "ledger_1", "not what was signed at 2.5") || r.LastSigned.Seqno != 7 {
 		t.Errorf("%s", r.Summary())
 	}
@@ -152,7 +152,7 @@ func TestTornTails(t *testing.T) {
 	before := []string{"ledger_1-2.committed", "ledger_3-10.committed", "ledger_11-25.committed"}
 	dir := compose(t, append(before, "ledger_26"), filepath.Join(service, "midway", "0_torn_before_recovery"), filepath.Join(service, "ledger"))
 	o := Options{ServiceCert: read(t, filepath.Join(service, "common", "service_cert_0.pem"))}
-	r := verify(t, o, dir)
+	r := audited(t, o, dir)
 	if !r.OK() || r.Torn == nil || r.Torn.File != "ledger_26" || r.LastSigned != (ledger.TxID{View: 2, Seqno: 25}) {
 		t.Fatalf("torn before recovery:\n%s", r.Summary())
 	}
@@ -161,7 +161,7 @@ func TestTornTails(t *testing.T) {
 	}
 	names := []string{"ledger_26-31.committed.recovery"}
 	dir = compose(t, append(before, names...), filepath.Join(service, "midway", "1_after_aborted_attempt"), filepath.Join(service, "ledger"))
-	if r := verify(t, Options{}, dir); !r.OK() || r.Service.Status != waiting {
+	if r := audited(t, Options{}, dir); !r.OK() || r.Service.Status != waiting {
 		t.Errorf("after an aborted recovery:\n%s", r.Summary())
 	}
 }
@@ -170,18 +170,18 @@ func TestNodesThatFellBehind(t *testing.T) {
 	service := fixture(t, "ccf-services", "rollback_trio")
 	o := options(t, service)
 	committed := compose(t, []string{"ledger_1-2.committed", "ledger_3-7.committed", "ledger_8-12.committed"}, filepath.Join(service, "ledger"))
-	r := verify(t, o, committed, filepath.Join(service, "ledger_old_primary"))
+	r := audited(t, o, committed, filepath.Join(service, "ledger_old_primary"))
 	if !r.OK() || r.Last.View != 2 || r.Opened != r.Entries {
 		t.Errorf("a primary whose last entries were rolled back:\n%s", r.Summary())
 	}
 	trio := fixture(t, "ccf-services", "trio_log")
-	r = verify(t, options(t, trio), filepath.Join(trio, "ledger_killed_primary"))
+	r = audited(t, options(t, trio), filepath.Join(trio, "ledger_killed_primary"))
 	if snapshotsBeyond := r.invalid; snapshotsBeyond == 0 || r.Last.Seqno < 66 {
 		t.Errorf("snapshots taken later must not be accepted for the ledger of a killed primary:\n%s", r.Summary())
 	}
 	o = options(t, trio)
 	o.Snapshots = nil
-	if r = verify(t, o, filepath.Join(trio, "ledger_killed_primary")); !r.OK() {
+	if r = audited(t, o, filepath.Join(trio, "ledger_killed_primary")); !r.OK() {
 		t.Errorf("a killed primary:\n%s", r.Summary())
 	}
 }
@@ -191,7 +191,7 @@ func TestNodesThatFellBehind(t *testing.T) {
 func TestTwoDirectories(t *testing.T) {
 	trio := fixture(t, "ccf-services", "trio_log")
 	o := options(t, trio)
-	r := verify(t, o, filepath.Join(trio, "ledger"), filepath.Join(trio, "ledger_killed_primary"))
+	r := audited(t, o, filepath.Join(trio, "ledger"), filepath.Join(trio, "ledger_killed_primary"))
 	if !r.OK() || r.Entries != 124 {
 		t.Fatalf("%s", r.Summary())
 	}
@@ -199,7 +199,7 @@ func TestTwoDirectories(t *testing.T) {
 		t.Errorf("the superseded file is not mentioned:\n%s", r.Summary())
 	}
 	o.CommittedOnly, o.Snapshots = true, nil
-	if r = verify(t, o, filepath.Join(trio, "ledger")); !r.OK() || r.Last.Seqno != 115 {
+	if r = audited(t, o, filepath.Join(trio, "ledger")); !r.OK() || r.Last.Seqno != 115 {
 		t.Errorf("committed files alone:\n%s", r.Summary())
 	}
 }
@@ -246,7 +246,7 @@ func TestDamagedDirectories(t *testing.T) {
 		if c.change != nil {
 			c.change(dir)
 		}
-		if r := verify(t, o, dir); r.OK() || !mentions(r, Invalid, c.file, c.want) {
+		if r := audited(t, o, dir); r.OK() || !mentions(r, Invalid, c.file, c.want) {
 			t.Errorf("%s: no finding %q in\n%s", name, c.want, r.Summary())
 		}
 	}
@@ -274,7 +274,7 @@ func TestDifferingCopies(t *testing.T) {
 	b := read(t, name)
 	b[3000] ^= 1
 	write(t, name, b)
-	r := verify(t, Options{}, filepath.Join(service, "ledger"), other)
+	r := audited(t, Options{}, filepath.Join(service, "ledger"), other)
 	if r.OK() || !mentions(r, Invalid, "ledger_8-21.committed", "differ") {
 		t.Errorf("%s", r.Summary())
 	}
@@ -289,7 +289,7 @@ func TestTheChangedEntryIsNamed(t *testing.T) {
 	b := read(t, name)
 	b[8+8+3] ^= 1 // the GCM tag of the first entry of the file, 2.8
 	write(t, name, b)
-	r := verify(t, Options{ServiceCert: options(t, service).ServiceCert}, dir)
+	r := audited(t, Options{ServiceCert: options(t, service).ServiceCert}, dir)
 	if r.OK() || len(r.Findings) != 1 || r.Findings[0].TxID.Seqno != 8 || r.Findings[0].Offset != 8 || r.LastSigned.Seqno != 35 {
 		t.Errorf("%s", r.Summary())
 	}
@@ -297,12 +297,12 @@ func TestTheChangedEntryIsNamed(t *testing.T) {
 
 func TestAnotherServiceIsNotAccepted(t *testing.T) {
 	service, other := fixture(t, "ccf-services", "owner_p256"), fixture(t, "ccf-services", "solo_js")
-	r := verify(t, Options{ServiceCert: options(t, other).ServiceCert}, filepath.Join(service, "ledger"))
+	r := audited(t, Options{ServiceCert: options(t, other).ServiceCert}, filepath.Join(service, "ledger"))
 	if r.OK() || !mentions(r, Invalid, "", "the certificate given is of service") {
 		t.Errorf("%s", r.Summary())
 	}
 	old := read(t, filepath.Join(service, "common", "service_cert_0.pem"))
-	if r = verify(t, Options{ServiceCert: old}, filepath.Join(service, "ledger")); r.OK() {
+	if r = audited(t, Options{ServiceCert: old}, filepath.Join(service, "ledger")); r.OK() {
 		t.Error("the certificate from before the recovery is accepted for the ledger after it")
 	}
 }
@@ -315,12 +315,12 @@ func TestWrongSecretsAreNoticed(t *testing.T) {
 	}
 	o := options(t, service)
 	o.Secrets, o.RecoveryKeys = map[ledger.Seqno]*secret.Secret{1: s}, nil
-	if r := verify(t, o, filepath.Join(service, "ledger")); r.OK() || !mentions(r, Invalid, "", "GCM tag") {
+	if r := audited(t, o, filepath.Join(service, "ledger")); r.OK() || !mentions(r, Invalid, "", "GCM tag") {
 		t.Errorf("a wrong secret:\n%s", r.Summary())
 	}
 	o = options(t, service)
 	o.Secrets = map[ledger.Seqno]*secret.Secret{27: s}
-	if r := verify(t, o, filepath.Join(service, "ledger")); r.OK() || !mentions(r, Invalid, "", "another ledger secret") {
+	if r := audited(t, o, filepath.Join(service, "ledger")); r.OK() || !mentions(r, Invalid, "", "another ledger secret") {
 		t.Errorf("a secret that is not the members':\n%s", r.Summary())
 	}
 }
@@ -329,7 +329,7 @@ func TestTooFewRecoveryKeys(t *testing.T) {
 	service := fixture(t, "ccf-services", "trio_log")
 	o := options(t, service)
 	o.RecoveryKeys, o.Snapshots = o.RecoveryKeys[:1], nil
-	r := verify(t, o, filepath.Join(service, "ledger"))
+	r := audited(t, o, filepath.Join(service, "ledger"))
 	if !r.OK() || r.Opened != 0 || !mentions(r, Odd, "", "do not restore the ledger secret") {
 		t.Errorf("%s", r.Summary())
 	}
@@ -339,11 +339,11 @@ func TestForeignSnapshots(t *testing.T) {
 	service, other := fixture(t, "ccf-services", "owner_p256"), fixture(t, "ccf-services", "solo_js")
 	o := options(t, service)
 	o.Snapshots = glob(t, other, "snapshots", "*")
-	if r := verify(t, o, filepath.Join(service, "ledger")); r.OK() || r.Snapshots != 0 {
+	if r := audited(t, o, filepath.Join(service, "ledger")); r.OK() || r.Snapshots != 0 {
 		t.Errorf("snapshots of another service are accepted:\n%s", r.Summary())
 	}
 	o.Snapshots = glob(t, service, "snapshots_uncommitted", "*") // one whole, one cut short
-	r := verify(t, o, filepath.Join(service, "ledger"))
+	r := audited(t, o, filepath.Join(service, "ledger"))
 	if r.invalid != 1 || r.Snapshots != 1 || !mentions(r, Invalid, "snapshot_21_22", "it needs") {
 		t.Errorf("snapshots without a receipt yet:\n%s", r.Summary())
 	}
@@ -356,16 +356,16 @@ func TestOtherHistories(t *testing.T) {
 	o := options(t, service)
 	o.AtLeast = ledger.TxID{View: 3, Seqno: 27}
 	o.Receipts = append(glob(t, service, "receipts", "*.receipt.cose"), glob(t, service, "receipts", "?.??.json")...)
-	if r := verify(t, o, filepath.Join(service, "ledger")); !r.OK() || r.Receipts != 8 {
+	if r := audited(t, o, filepath.Join(service, "ledger")); !r.OK() || r.Receipts != 8 {
 		t.Errorf("the ledger that won: %d receipts\n%s", r.Receipts, r.Summary())
 	}
 	lost := compose(t, []string{"ledger_1-2.committed", "ledger_3-7.committed", "ledger_8-12.committed"}, filepath.Join(service, "ledger"))
-	r := verify(t, o, lost, filepath.Join(service, "ledger_old_primary"))
+	r := audited(t, o, lost, filepath.Join(service, "ledger_old_primary"))
 	if !mentions(r, Invalid, "", "yet the ledger is signed up to") || !mentions(r, Invalid, "3.22.receipt.cose", "of another history") {
 		t.Errorf("the ledger that lost:\n%s", r.Summary())
 	}
 	o.AtLeast = ledger.TxID{View: 3, Seqno: 20}
-	if r = verify(t, o, lost, filepath.Join(service, "ledger_old_primary")); !mentions(r, Invalid, "", "the ledger has 2.20 in its place") {
+	if r = audited(t, o, lost, filepath.Join(service, "ledger_old_primary")); !mentions(r, Invalid, "", "the ledger has 2.20 in its place") {
 		t.Errorf("another view:\n%s", r.Summary())
 	}
 }
@@ -383,7 +383,7 @@ func TestEnvironment(t *testing.T) {
 	}
 	var last Progress
 	o := Options{Progress: func(p Progress) { last = p }}
-	r := verify(t, o, filepath.Join(service, "ledger"))
+	r := audited(t, o, filepath.Join(service, "ledger"))
 	if last.Total == 0 || last.Seqno != r.Last.Seqno {
 		t.Errorf("progress ends at %+v", last)
 	}
@@ -392,7 +392,7 @@ func TestEnvironment(t *testing.T) {
 func TestLimits(t *testing.T) {
 	service := fixture(t, "ccf-services", "owner_p256")
 	dir := compose(t, []string{"ledger_3-7.committed", "ledger_8-21.committed"}, filepath.Join(service, "ledger"))
-	if r := verify(t, Options{MaxFindings: 2}, dir); len(r.Findings) > 2 || r.Dropped == 0 || r.OK() {
+	if r := audited(t, Options{MaxFindings: 2}, dir); len(r.Findings) > 2 || r.Dropped == 0 || r.OK() {
 		t.Errorf("%d findings, %d more", len(r.Findings), r.Dropped)
 	}
 }

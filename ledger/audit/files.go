@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -181,7 +180,3 @@ func isPrefix(short, long string) (bool, error) {
 		}
 	}
 }
-
-// isMissing reports an error about a file that went away, e.g. because the node
-// renamed it while it was read.
-func isMissing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -26,7 +26,7 @@ func newFlipper(t *testing.T, o Options, from string, names ...string) *flipper 
 	for _, name := range names {
 		f.files[name] = read(t, filepath.Join(f.dir, name))
 	}
-	f.clean = verify(t, o, f.dir)
+	f.clean = audited(t, o, f.dir)
 	if !f.clean.OK() {
 		t.Fatalf("not clean to begin with:\n%s", f.clean.Summary())
 	}
@@ -45,7 +45,7 @@ func (f *flipper) flip(name string, offset int, mask byte) bool {
 	if _, err := handle.WriteAt([]byte{b ^ mask}, int64(offset)); err != nil {
 		f.t.Fatal(err)
 	}
-	r := verify(f.t, f.o, f.dir)
+	r := audited(f.t, f.o, f.dir)
 	if _, err := handle.WriteAt([]byte{b}, int64(offset)); err != nil {
 		f.t.Fatal(err)
 	}

@@ -23,26 +23,22 @@ import (
 
 // forge writes ledgers of our own, honest or not.
 type forge struct {
-	t                   *testing.T
-	service, node       *keys.PrivateKey
-	serviceCert         []byte
-	nodeCert            []byte
-	window              keys.Window
-	secret              *secret.Secret
-	id                  ledger.TxID
-	tree                merkle.Frontier
-	leaves              []ledger.Digest
-	from                uint64
-	peaks               merkle.Frontier
-	out                 []byte
-	starts              []uint32
-	root                ledger.Digest // signed last
-	create              string
-	recoveries          int
-	identityAt          ledger.Seqno
-	identityEnd         string
-	identityKey         []byte
-	beforeRow, afterRow func(*receipt.NodeSignature)
+	t             *testing.T
+	service, node *keys.PrivateKey
+	serviceCert   []byte
+	nodeCert      []byte
+	window        keys.Window
+	secret        *secret.Secret
+	id            ledger.TxID
+	tree          merkle.Frontier
+	leaves        []ledger.Digest
+	from          uint64
+	peaks         merkle.Frontier
+	out           []byte
+	starts        []uint32
+	root          ledger.Digest // signed last
+	create        string
+	recoveries    int
 }
 
 func newForge(t *testing.T) *forge {
@@ -163,7 +159,7 @@ func (f *forge) audit() *Report {
 	f.t.Helper()
 	dir := f.t.TempDir()
 	write(f.t, filepath.Join(dir, "ledger_1"), append(make([]byte, fileHeader), f.out...))
-	return verify(f.t, Options{ServiceCert: f.serviceCert, Secrets: map[ledger.Seqno]*secret.Secret{1: f.secret}}, dir)
+	return audited(f.t, Options{ServiceCert: f.serviceCert, Secrets: map[ledger.Seqno]*secret.Secret{1: f.secret}}, dir)
 }
 
 func TestHonestLedgerOfOurOwn(t *testing.T) {
@@ -475,7 +471,7 @@ func TestPositionsAreCompared(t *testing.T) {
 		}
 		dir := t.TempDir()
 		write(t, filepath.Join(dir, "ledger_1-2.committed"), b)
-		r := verify(t, Options{ServiceCert: f.serviceCert}, dir)
+		r := audited(t, Options{ServiceCert: f.serviceCert}, dir)
 		if (c.want == "") != r.OK() || c.want != "" && !mentions(r, Invalid, "", c.want) {
 			t.Errorf("%s: no finding %q in\n%s", name, c.want, r.Summary())
 		}

@@ -77,7 +77,7 @@ func services(t testing.TB) []string {
 	return out
 }
 
-func verify(t testing.TB, o Options, dirs ...string) *Report {
+func audited(t testing.TB, o Options, dirs ...string) *Report {
 	t.Helper()
 	r, err := Verify(dirs, o)
 	if err != nil {

@@ -78,6 +78,9 @@ type chunk struct {
 
 func (w *walker) file(f *file, v visitor, last bool) error {
 	handle, err := os.Open(f.path)
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%w: %w", errGone, err)
+	}
 	if err != nil {
 		return fmt.Errorf("reading a ledger file: %w", err)
 	}
@@ -99,12 +102,18 @@ func (w *walker) file(f *file, v visitor, last bool) error {
 
 // openChunk reads the file header and finds the positions table.
 func (w *walker) openChunk(c *chunk, last bool) error {
-	c.end = c.size
 	var head [fileHeader]byte
-	if _, err := c.handle.ReadAt(head[:], 0); err != nil {
-		if !errors.Is(err, io.EOF) {
-			return fmt.Errorf("reading %s: %w", c.path, err)
-		}
+	_, short := c.handle.ReadAt(head[:], 0)
+	if short != nil && !errors.Is(short, io.EOF) {
+		return fmt.Errorf("reading %s: %w", c.path, short)
+	}
+	info, err := c.handle.Stat() // after the header, so that the table it names is in the size
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", c.path, err)
+	}
+	c.size = info.Size()
+	c.end = c.size
+	if short != nil {
 		if c.committed || !last {
 			w.invalid(c.file, 0, "the file ends within its first eight bytes")
 		} else {

@@ -35,13 +35,13 @@ func ParseSAN(s string) (SAN, error) {
 	switch kind {
 	case "dNSName":
 		if value == "" || !isASCII(value) {
-			return SAN{}, fmt.Errorf("subject alternative name %q: want a host name after dNSName:", s)
+			return SAN{}, fmt.Errorf("subject alternative name %q: want dNSName:HOST", s)
 		}
 		return SAN{DNS: value}, nil
 	case "iPAddress":
 		addr, err := netip.ParseAddr(value)
 		if err != nil || addr.Zone() != "" {
-			return SAN{}, fmt.Errorf("subject alternative name %q: want an IP address after iPAddress:", s)
+			return SAN{}, fmt.Errorf("subject alternative name %q: want iPAddress:ADDRESS", s)
 		}
 		return SAN{IP: addr}, nil
 	}
