@@ -12,7 +12,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/sha256"
-	"crypto/subtle"
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
@@ -171,11 +170,6 @@ func CertID(der []byte) string { return NodeID(der) }
 // SamePublicKey compares two keys by their encodings.
 func SamePublicKey(a, b *ecdsa.PublicKey) bool {
 	return a != nil && b != nil && a.Equal(b)
-}
-
-// SameText compares two short secrets, such as tokens, in constant time.
-func SameText(a, b string) bool {
-	return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1
 }
 
 func asEC(pub any) (*ecdsa.PublicKey, error) {
