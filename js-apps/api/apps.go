@@ -82,6 +82,7 @@ const (
 	messageTimedOut = "Operation took too long to complete."
 	messageNoReuse  = "Cache failed to produce interpreter"
 	messageCrashed  = "The JavaScript engine failed."
+	outOfMemory     = "InternalError: out of memory"
 )
 
 // Call runs one request. The error is about the call itself (context ended, no
@@ -239,6 +240,10 @@ func exported(i *runtime.Isolate, m runtime.Value, module, name string) (f runti
 // handle calls the handler and turns its result into out.
 func (it *interp) handle(e Endpoint, o Options, out *Response) {
 	i := it.iso
+	if i.HeapFull() {
+		out.Error = &Failure{HTTPMessage: messageThrown, Details: &Details{Reason: outOfMemory}}
+		return
+	}
 	f, complaint := exported(i, it.modules[e.Module], e.Module, e.Function)
 	if complaint != "" {
 		out.Error = &Failure{HTTPMessage: complaint}

@@ -279,12 +279,28 @@ func slotsFor(bytes uint64) uint64 {
 	return max(min(bytes, most)*slotsPerMiB>>20, 1)
 }
 
-// Extend gives the present Run d more from now on, for describing the exception
-// that ended a script. TimedOut keeps its answer.
+// What Extend allows beyond the limits of a Run.
+const (
+	extendHeap  = 1 << 20
+	extendStack = 256 << 10
+)
+
+// Extend gives the present Run d more from now on, and some heap and stack, for
+// describing the exception that ended a script. TimedOut keeps its answer.
 func (i *Isolate) Extend(d time.Duration) {
 	i.run.limit = time.Since(i.run.start) + d
 	i.watch.arm(i.ctx, d)
 	at[lib.TJSContext](i.ctx).Finterrupt_counter = pollEvery
+	heap := max(at[lib.TJSRuntime](i.rt).Fmalloc_ctx.Fmalloc_state.Fmalloc_limit, i.HeapBytes())
+	lib.XJS_SetMemoryLimit(i.tls, i.rt, heap+extendHeap)
+	stack := at[lib.TJSRuntime](i.rt).Fstack_size
+	lib.XJS_SetMaxStackSize(i.tls, i.rt, max(stack, slotsFor(extendStack)))
+}
+
+// HeapFull reports whether the heap was beyond the limit before the present Run
+// began. The engine has room left in its own blocks and may not notice.
+func (i *Isolate) HeapFull() bool {
+	return i.baseline > at[lib.TJSRuntime](i.rt).Fmalloc_ctx.Fmalloc_state.Fmalloc_limit
 }
 
 // TimedOut reports whether the time limit ended something in the last Run.
