@@ -50,6 +50,7 @@ func (v *verifier) entry(raw []byte) error {
 	if id.View < v.last.View || id.View > v.last.View && v.last != v.signature {
 		return fmt.Errorf("I7: %v follows %v, last signature %v", id, v.last, v.signature)
 	}
+	newView := id.View > v.last.View && e.Header.Flags&ledger.FlagChunkBefore == 0 && id.Seqno > 1
 	for uint64(len(v.views)) < id.View {
 		v.views = append(v.views, id.Seqno)
 	}
@@ -67,6 +68,8 @@ func (v *verifier) entry(raw []byte) error {
 		err = v.signed(e, sig)
 	} else if e.Header.Flags&ledger.FlagChunkAfter != 0 {
 		err = fmt.Errorf("%v ends a chunk and is no signature", id)
+	} else if newView {
+		err = fmt.Errorf("view %d starts with %v, which is no signature", id.View, id)
 	}
 	v.tree.Append(e.Leaf())
 	v.leaves = append(v.leaves, e.Leaf())

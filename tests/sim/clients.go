@@ -152,6 +152,9 @@ func (w *world) observe(id ledger.TxID) {
 		}
 		w.history.final[id] = status
 	case core.StatusInvalid:
+		if id.Seqno > w.verified.last.Seqno && id.View >= w.verified.last.View {
+			w.finding("%v is called Invalid before a later view committed anything", id)
+		}
 		w.history.final[id] = status
 	}
 }

@@ -11,7 +11,8 @@ import (
 
 var (
 	oneSeed = flag.Uint64("seed", 1, "the seed TestOneSeed runs")
-	seeds   = flag.Int("seeds", 300, "how many seeds TestSeeds runs")
+	seeds   = flag.Int("seeds", 250, "how many seeds TestSeeds runs")
+	enough  = flag.Int("enough", 10, "how many failed seeds end TestSeeds")
 	long    = flag.Bool("long", false, "run 20000 seeds")
 )
 
@@ -44,7 +45,7 @@ func TestSeeds(t *testing.T) {
 	}
 	var total Stats
 	failed := 0
-	for seed := uint64(1); seed <= uint64(n) && failed < 10; seed++ {
+	for seed := uint64(1); seed <= uint64(n) && failed < *enough; seed++ {
 		seeded(t, seed)
 		r := Run(seed, nil)
 		if r.Err != nil {
