@@ -46,11 +46,11 @@ func TestREADMEWalkthrough(t *testing.T) {
 	live := strings.Join(blocks[1:len(blocks)-1], "\n")
 	last := blocks[len(blocks)-1]
 	got := runShell(t, dir, change.Replace(live))
-	expect(t, got, []string{"Accepted", "HTTP/1.1 20", "30", "valid", "exit code 4"})
+	expect(t, got, []string{"Accepted", `"balance":30`, "receipt.json is valid", "the receipt is not valid", "exit code 4"})
 	stop()
 	enter := blocks[1] // sets PATH and the folder, as the reader's terminal still has them
 	got = runShell(t, dir, change.Replace(enter+"\n"+last))
-	expect(t, got, []string{"valid", "ledger_", "offset", "exit code 4"})
+	expect(t, got, []string{"the ledger is valid", "invalid: ledger_", "offset", "the ledger is NOT valid", "exit code 4"})
 }
 
 // walkthrough returns the shell blocks of the README's walk-through.
