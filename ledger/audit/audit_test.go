@@ -44,6 +44,7 @@ func TestReportsAgreeWithTheFacts(t *testing.T) {
 				Root         string            `json:"root_over_all"`
 				SecretStarts []ledger.Seqno    `json:"secret_starts"`
 				Identities   []json.RawMessage `json:"identity_endorsements"`
+				Tables       map[string]int
 			}
 		}
 		if err := json.Unmarshal(read(t, filepath.Join(service, "facts.json")), &facts); err != nil {
@@ -52,6 +53,9 @@ func TestReportsAgreeWithTheFacts(t *testing.T) {
 		f, r := facts.Verified, audited(t, options(t, service), filepath.Join(service, "ledger"))
 		if r.Entries != f.Entries || r.Last.String() != f.Last || r.Signatures != f.Signatures || r.COSESignatures != f.COSE || r.Root.Hex() != f.Root {
 			t.Errorf("%s: counts differ from the facts:\n%s", filepath.Base(service), r.Summary())
+		}
+		if n := f.Tables[signedGovTable]; n == 0 || r.Requests < n {
+			t.Errorf("%s: %d signed requests checked of %d", filepath.Base(service), r.Requests, n)
 		}
 		if !slices.Equal(r.SecretStarts, f.SecretStarts) || r.Identities != len(f.Identities) || len(r.Views) != len(f.Views) {
 			t.Errorf("%s: secrets %v, identities %d, views %v", filepath.Base(service), r.SecretStarts, r.Identities, r.Views)

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"crypto/ecdsa"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -34,9 +35,10 @@ type checker struct {
 	window []leafAt   // leaves since the last signature
 	signed *signature // the last good one
 
-	// Owned by service.go, nodes.go, secrets.go.
+	// Owned by service.go, nodes.go, members.go, secrets.go, snapshots.go.
 	service  serviceState
 	nodes    map[string]*nodeState
+	members  map[string]*ecdsa.PublicKey
 	secrets  secretState
 	evidence map[ledger.Digest]evidenceAt // snapshots the ledger vouches for
 	byPlace  map[ledger.Seqno]signedLeaf  // leaves of signature transactions
@@ -52,7 +54,7 @@ type leafAt struct {
 
 func newChecker(r *Report) *checker {
 	return &checker{
-		report: r, next: 1, told: map[string]bool{}, tree: merkle.New(), nodes: map[string]*nodeState{},
+		report: r, next: 1, told: map[string]bool{}, tree: merkle.New(), nodes: map[string]*nodeState{}, members: map[string]*ecdsa.PublicKey{},
 		evidence: map[ledger.Digest]evidenceAt{}, byPlace: map[ledger.Seqno]signedLeaf{}, roots: map[ledger.Digest]bool{},
 	}
 }
@@ -112,6 +114,7 @@ func (c *checker) entry(raw []byte, at place) bool {
 	c.serviceTables(e)
 	c.nodeTables(ws)
 	c.secretTables(ws)
+	c.memberTables(ws)
 	c.snapshotEvidence(e)
 	if signs {
 		c.signature(e)

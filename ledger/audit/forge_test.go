@@ -300,6 +300,61 @@ func TestForgedHistories(t *testing.T) {
 	}
 }
 
+// TestForgedGovernance has one line a lie about what members signed.
+func TestForgedGovernance(t *testing.T) {
+	member := must(keys.Generate(elliptic.P256(), rand.Reader))(t)
+	_, cert, err := keys.NewIdentity(rand.Reader, elliptic.P256(), "other", keys.Days(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), 9))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed := func(key *keys.PrivateKey, kid string) string {
+		b := must(cose.SignGov(rand.Reader, key, cose.RequestHeader{Kid: kid, Type: cose.TypeProposal, CreatedAt: 1}, []byte("{}")))(t)
+		return base64.StdEncoding.EncodeToString(b)
+	}
+	for name, c := range map[string]struct {
+		want string
+		act  func(f *forge, id string, key *keys.PrivateKey)
+	}{
+		"honest": {"", func(f *forge, id string, key *keys.PrivateKey) {
+			f.add(writes(signedGovTable, id, `"`+signed(key, id)+`"`), writes(proposalsTable, "p", "{}"))
+			f.add(writes(memberAcksTable, id, `{"state_digest":"","cose_sign1_req":"`+signed(key, id)+`"}`))
+		}},
+		"other signer": {"does not verify", func(f *forge, id string, _ *keys.PrivateKey) {
+			f.add(writes(signedGovTable, id, `"`+signed(member, id)+`"`))
+		}},
+		"other kid": {"is by", func(f *forge, id string, key *keys.PrivateKey) {
+			f.add(writes(signedGovTable, id, `"`+signed(key, "x")+`"`))
+		}},
+		"stranger": {"does not have", func(f *forge, _ string, key *keys.PrivateKey) {
+			f.add(writes(signedGovTable, "x", `"`+signed(key, "x")+`"`))
+		}},
+		"other proposal": {"not the one member", func(f *forge, id string, key *keys.PrivateKey) {
+			f.add(writes(signedGovTable, id, `"`+signed(key, id)+`"`), writes(proposalsTable, "p", "{ }"))
+		}},
+		"not COSE":   {"outer array", func(f *forge, id string, _ *keys.PrivateKey) { f.add(writes(signedGovTable, id, `"AAAA"`)) }},
+		"not base64": {"not base64", func(f *forge, id string, _ *keys.PrivateKey) { f.add(writes(signedGovTable, id, `"!"`)) }},
+		"not JSON":   {"not a JSON string", func(f *forge, id string, _ *keys.PrivateKey) { f.add(writes(signedGovTable, id, `{`)) }},
+		"forged ack": {"does not verify", func(f *forge, id string, _ *keys.PrivateKey) {
+			f.add(writes(memberAcksTable, id, `{"cose_sign1_req":"`+signed(member, id)+`"}`))
+		}},
+		"other's cert": {"is that of", func(f *forge, id string, _ *keys.PrivateKey) { f.add(writes(memberCertsTable, id, string(cert))) }},
+		"no cert":      {"the certificate of member", func(f *forge, id string, _ *keys.PrivateKey) { f.add(writes(memberCertsTable, id, "x")) }},
+	} {
+		f := newForge(t)
+		key, text, err := keys.NewIdentity(rand.Reader, elliptic.P256(), "m", f.window)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := keys.CertID(must(keys.ParseCertPEM(text))(t).Raw)
+		f.add(writes(memberCertsTable, id, string(text)))
+		c.act(f, id, key)
+		f.sign(nil)
+		if r := f.audit(); (c.want == "") != r.OK() || c.want != "" && !mentions(r, Invalid, "", c.want) {
+			t.Errorf("%s: no finding %q in\n%s", name, c.want, r.Summary())
+		}
+	}
+}
+
 // recoverService appends the start of a recovered service in honest form, after
 // change has spoilt its tables.
 func (f *forge) recoverService(change func(map[string]string)) {

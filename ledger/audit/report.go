@@ -122,6 +122,7 @@ type Report struct {
 	Service        Service
 	Services       int // service identities seen: one more than recoveries
 	Identities     int // COSE identity endorsements checked
+	Requests       int // signed requests of members checked
 	SnapshotsSeen  int // evidence of snapshots
 	Snapshots      int // snapshot files checked
 	Receipts       int // receipts from elsewhere that are of this ledger
