@@ -124,7 +124,7 @@ func (e *Engine) decide(ctx context.Context, tx *kv.Tx, p *Proposal, text string
 	}
 	v, err := e.constitution(ctx, tx, "resolve", []any{text, p.Info.ProposerID, list, p.ID}, nil)
 	if s, ok := scriptError(err); ok {
-		return "", failed("Failed to resolve(): "+s.Reason, s.Trace)
+		return "", failed("Failed to resolve(): "+reason(s), s.Trace)
 	}
 	if err != nil {
 		return "", err
@@ -140,7 +140,7 @@ func (e *Engine) decide(ctx context.Context, tx *kv.Tx, p *Proposal, text string
 func (e *Engine) apply(ctx context.Context, tx *kv.Tx, p *Proposal, text string, flags Flags) error {
 	_, err := e.constitution(ctx, tx, "apply", []any{text, p.ID}, &actions{node: e.Node, tx: tx, flags: flags, log: e.Log})
 	if s, ok := scriptError(err); ok {
-		return failed("Failed to apply(): "+s.Reason, s.Trace)
+		return failed("Failed to apply(): "+reason(s), s.Trace)
 	}
 	return err
 }

@@ -20,6 +20,14 @@ func scriptError(err error) (*api.ScriptError, bool) {
 	return s, errors.As(err, &s)
 }
 
+// reason is what members read about a script that failed.
+func reason(s *api.ScriptError) string {
+	if s.TimedOut {
+		return "Operation took too long to complete."
+	}
+	return s.Reason
+}
+
 // run calls one export. Scripts that may write get the actions of a.
 func (e *Engine) run(ctx context.Context, tx *kv.Tx, s api.Script, args []any, a api.NodeActions) (api.Value, error) {
 	limits, err := scriptLimits(tx)
@@ -82,7 +90,7 @@ func notLoaded(name string, s *api.ScriptError) error {
 func (e *Engine) validate(ctx context.Context, tx *kv.Tx, proposal string) error {
 	v, err := e.constitution(ctx, tx, "validate", []any{proposal}, nil, "valid", "description")
 	if s, ok := scriptError(err); ok {
-		return refuse(Internal, "Failed to execute validation: %s %s", s.Reason, s.Trace)
+		return refuse(Internal, "Failed to execute validation: %s %s", reason(s), s.Trace)
 	}
 	if err != nil {
 		return err
@@ -113,7 +121,7 @@ func (e *Engine) vote(ctx context.Context, tx *kv.Tx, p *Proposal, text, voter s
 		if s.Load {
 			return false, nil, notLoaded(script.Name, s)
 		}
-		return false, &tables.ScriptFailure{Reason: s.Reason, Trace: s.Trace}, nil
+		return false, &tables.ScriptFailure{Reason: reason(s), Trace: s.Trace}, nil
 	}
 	if err != nil {
 		return false, nil, err
