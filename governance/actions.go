@@ -1,7 +1,6 @@
 package governance
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 
@@ -98,13 +97,13 @@ func (a *actions) TransitionServiceToOpen(previous, next []byte) error {
 		return err
 	}
 	if !ok {
-		return errors.New("Service information cannot be found")
+		return shown("Service information cannot be found")
 	}
 	if service.Status == tables.ServiceOpen || service.Status == tables.ServiceWaiting {
 		return nil // already decided; a second proposal changes nothing
 	}
 	if string(next) != service.Cert {
-		return fmt.Errorf("Service identity mismatch: the next service identity in the transition_service_to_open proposal does not match the current service identity:\nNext:\n%s\nCurrent:\n%s",
+		return shownf("Service identity mismatch: the next service identity in the transition_service_to_open proposal does not match the current service identity:\nNext:\n%s\nCurrent:\n%s",
 			next, service.Cert)
 	}
 	if service.Status == tables.ServiceRecovering {
@@ -142,7 +141,7 @@ func (a *actions) awaitShares(service tables.ServiceInfo, previous []byte) error
 		return err
 	}
 	if !ok || previous == nil || string(previous) != recorded {
-		return errors.New("Previous service identity does not match.")
+		return shown("Previous service identity does not match.")
 	}
 	a.tx.Map(tables.SubmittedSharesTable).Clear()
 	if err := tables.LastRecoveryType.Put(a.tx, tables.RecoveryTypeShares); err != nil {

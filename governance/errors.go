@@ -43,3 +43,11 @@ func refuse(code Code, format string, args ...any) error {
 
 // Identifiers as messages show them.
 func member(id string) string { return "m[" + id + "]" }
+
+// shown is an error that members read through the exception of an action. Its
+// wording is CCF's: tools and tests compare it.
+type shown string
+
+func (s shown) Error() string { return string(s) }
+
+func shownf(format string, args ...any) error { return shown(fmt.Sprintf(format, args...)) }

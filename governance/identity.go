@@ -2,7 +2,6 @@ package governance
 
 import (
 	"crypto/x509"
-	"errors"
 	"fmt"
 
 	"concordat/governance/tables"
@@ -19,7 +18,7 @@ func serviceCert(tx *kv.Tx) (*x509.Certificate, error) {
 		return nil, err
 	}
 	if !ok {
-		return nil, errors.New("Service information cannot be found")
+		return nil, shown("Service information cannot be found")
 	}
 	return keys.ParseCertPEM([]byte(service.Cert))
 }

@@ -132,7 +132,7 @@ func (n *Node) rekey(tx *kv.Tx) error {
 		return err
 	}
 	if service.Status != tables.ServiceOpen {
-		return errors.New("Could not rekey ledger")
+		return shown("Could not rekey ledger")
 	}
 	old, ok := n.Secrets.Latest()
 	if !ok || n.Rekeys == nil {

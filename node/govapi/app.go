@@ -48,18 +48,9 @@ func (s stored) view() operation {
 		o.Mode = "readwrite"
 	}
 	if o.RedirectionStrategy == "" {
-		o.RedirectionStrategy = defaultRedirection(o.Mode, o.ForwardingRequired)
+		o.RedirectionStrategy = "to_primary"
 	}
 	return o
-}
-
-// defaultRedirection is where requests go that the deployer said nothing about:
-// writes need the primary.
-func defaultRedirection(mode, forwarding string) string {
-	if mode == "readwrite" || forwarding == "always" {
-		return "to_primary"
-	}
-	return "none"
 }
 
 func getApp(c *frontend.Context) error {

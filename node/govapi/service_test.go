@@ -82,7 +82,7 @@ func newService(t *testing.T) *service {
 	}
 	s.found(key, cert, days)
 	s.front, err = frontend.New(frontend.Config{
-		Actors: []frontend.Actor{{Name: "gov", Endpoints: govapi.New(engine, nil).Endpoints()}, {Name: "app"}, {Name: "node"}},
+		Actors: []frontend.Actor{{Name: "gov", Endpoints: append(govapi.New(engine, nil).Endpoints(), apiEndpoint())}, {Name: "app"}, {Name: "node"}},
 		Ledger: func() frontend.Ledger { return s },
 		Log:    slog.New(slog.DiscardHandler),
 	})
