@@ -104,7 +104,8 @@ func CertKey(cert *x509.Certificate) (*ecdsa.PublicKey, error) { return asEC(cer
 // the kid of a service certificate.
 func CertKeyID(cert *x509.Certificate) string { return NodeID(cert.RawSubjectPublicKeyInfo) }
 
-// RawFromDER turns an ASN.1 signature into r and s side by side.
+// RawFromDER turns an ASN.1 signature into r and s side by side. Only the one
+// DER form is accepted; encoding/asn1 alone would let bytes pass behind s.
 func RawFromDER(curve elliptic.Curve, der []byte) ([]byte, error) {
 	var pair struct{ R, S *big.Int }
 	rest, err := asn1.Unmarshal(der, &pair)
@@ -115,6 +116,9 @@ func RawFromDER(curve elliptic.Curve, der []byte) ([]byte, error) {
 	raw := make([]byte, 2*n)
 	pair.R.FillBytes(raw[:n])
 	pair.S.FillBytes(raw[n:])
+	if again, err := DERFromRaw(curve, raw); err != nil || !bytes.Equal(again, der) {
+		return nil, ErrSignature
+	}
 	return raw, nil
 }
 
