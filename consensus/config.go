@@ -98,6 +98,8 @@ type Config struct {
 	// MaxUncommittedBytes.
 	MaxUncommittedTx    int
 	MaxUncommittedBytes int64
+	// TailBytes is how much of the committed ledger stays in memory.
+	TailBytes int
 	// Tick is Raft's tick; ElectionTick and HeartbeatTick count in it.
 	Tick                        time.Duration
 	ElectionTick, HeartbeatTick int
@@ -159,7 +161,7 @@ func (r *Replica) coreConfig() core.Config {
 	return core.Config{
 		ID: c.ID, Origin: c.Origin, State: c.Store, Secrets: chain{c.Secrets}, Old: r.readSegment,
 		ChunkSize: c.ChunkSize, SnapshotTxCount: c.SnapshotTxCount, SigTxCount: c.SigTxCount, SigDelay: c.SigDelay,
-		SigRate: c.SigRate, SigBurst: c.SigBurst,
+		SigRate: c.SigRate, SigBurst: c.SigBurst, TailBytes: c.TailBytes,
 		MaxUncommittedTx: c.MaxUncommittedTx, MaxUncommittedBytes: c.MaxUncommittedBytes,
 		ElectionTick: c.ElectionTick, HeartbeatTick: c.HeartbeatTick,
 	}

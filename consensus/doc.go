@@ -19,10 +19,6 @@
 //   - "consensus-notify" calls the functions registered with OnCommit and
 //     Config.OnSnapshotDue, so that a slow one delays no commit.
 //
-// The signers and the append goroutine run on operating system threads of their
-// own: what they do are long computations and system calls, during which they
-// must not hold up the goroutines that serve requests, nor wait for them.
-//
 // Trust: the ledger directory is not trusted. What is read back from it is only
 // passed on, to those who verify it.
 package consensus

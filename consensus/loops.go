@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"runtime/pprof"
 	"time"
 
@@ -66,7 +65,6 @@ type cosignature struct {
 }
 
 func (r *Replica) runCosigner(requests <-chan *core.SignJob, answers chan<- cosignature) {
-	runtime.LockOSThread()
 	for {
 		select {
 		case <-r.quit:
@@ -79,7 +77,6 @@ func (r *Replica) runCosigner(requests <-chan *core.SignJob, answers chan<- cosi
 }
 
 func (r *Replica) runSigner(requests chan<- *core.SignJob, answers <-chan cosignature) {
-	runtime.LockOSThread()
 	for {
 		select {
 		case <-r.quit:
@@ -120,7 +117,6 @@ func (r *Replica) signOne(job *core.SignJob, requests chan<- *core.SignJob, answ
 // disk the next one gathers, so that one sync serves many segments when the disk
 // is slow.
 func (r *Replica) runAppend() {
-	runtime.LockOSThread()
 	lag := time.NewTimer(SyncLag)
 	lag.Stop()
 	for quit := false; !quit; {
@@ -230,12 +226,23 @@ func (r *Replica) seal() {
 	r.mu.Unlock()
 }
 
-// Stop ends the replica after what was sequenced is signed and durable, or when
-// ctx ends. It closes the ledger files. The caller has stopped submitting.
+// Stop ends the replica after what was sequenced is signed and durable, and closes
+// the ledger files. When ctx ends before that, it returns with an error and leaves
+// behind what does not come to an end. The caller has stopped submitting.
 func (r *Replica) Stop(ctx context.Context) error {
 	err := r.drain(ctx)
 	r.finish(nil, func() {})
-	r.running.Wait()
+	ended := make(chan struct{})
+	go func() {
+		r.running.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		r.seal()
+		return errors.Join(err, ctx.Err())
+	}
 	r.seal()
 	if r.cfg.Sync != SyncNone && r.end.err == nil {
 		err = errors.Join(err, r.disk.Sync())

@@ -8,7 +8,7 @@
 //
 //	go test ./tests/sim -run TestOneSeed -seed 17 -v
 //	go test ./tests/sim -run TestSeeds -long
-//	go test ./tests/sim -run TestMutations
+//	go test ./tests/sim -run TestMutations -mutations
 //
 // The last one injects bugs into the core, one at a time, and fails for each one
 // that the seeds do not find.

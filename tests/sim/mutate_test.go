@@ -2,6 +2,7 @@ package sim
 
 import (
 	"encoding/json"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +22,8 @@ var mutations = []mutation{
 	{"skip a refused segment", "sign.go", "c.to(seg, Held)\n\t\tc.heldAt = applied\n\t\treturn false", "c.pipeline = c.pipeline[1:]\n\t\treturn true"},
 	{"give the seqnos of a refused segment again", "sign.go", "c.to(seg, Held)\n\t\tc.heldAt = applied",
 		"c.pipeline = nil\n\t\tc.rollback()\n\t\tc.open()\n\t\tc.pipeline[0].start = c.tip\n\t\tc.beginFold(c.pipeline[0])"},
+	{"seal a signature twice, first to learn its size", "sign.go", "j.entry, _, j.leaf, err = ledger.AppendEntry(",
+		"_, _, _, _ = ledger.AppendEntry(nil, j.ID, 0, ledger.Digest{}, j.writes[:2], j.secret)\n\tj.entry, _, j.leaf, err = ledger.AppendEntry("},
 	{"sequence without looking at conflicts", "sequence.go", "if r.Tx != nil && c.cfg.State.Conflicts(r.Tx) {", "if r.Tx == nil {"},
 	{"keep the state of what was dropped", "core.go", "c.cfg.State.Rollback(to)", "_ = to"},
 	{"call Invalid what a newer view does not know", "status.go", "case c.commit.View > id.View:", "case c.leadTerm > id.View:"},
@@ -35,14 +38,16 @@ var mutations = []mutation{
 		"c.leadTerm, c.proposed, c.signFirst, c.holdUntil = 0, nil, false, 0\n\tc.spare = nil"},
 }
 
+var gate = flag.Bool("mutations", false, "run the mutation gate: one build of the simulator for each mutation")
+
 const mutationSeeds = "60"
 
 // TestMutations is the proof that the seeds would notice: it builds this package
 // against a core with one bug each, and expects TestSeeds to fail. The source
 // tree is not touched.
 func TestMutations(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds the simulator once for each mutation")
+	if !*gate {
+		t.Skip("builds the simulator once for each mutation: ask for it with -mutations")
 	}
 	for _, m := range mutations {
 		t.Run(strings.ReplaceAll(m.name, " ", "-"), func(t *testing.T) {
@@ -56,27 +61,39 @@ func TestMutations(t *testing.T) {
 	}
 }
 
-// build compiles the simulator over a mutated copy of one file.
-func build(t *testing.T, m mutation) string {
+// TestMutationsStillApply keeps the list honest between runs of the gate.
+func TestMutationsStillApply(t *testing.T) {
+	for _, m := range mutations {
+		if _, source := m.source(t); strings.Count(source, m.old) != 1 {
+			t.Errorf("%s: %s no longer holds once: %s", m.name, m.file, m.old)
+		}
+	}
+}
+
+func (m mutation) source(t *testing.T) (path, source string) {
 	t.Helper()
 	path, err := filepath.Abs(filepath.Join("..", "..", "consensus", "core", m.file))
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := os.ReadFile(path)
+	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Count(string(source), m.old) != 1 {
-		t.Fatalf("%s no longer holds once: %s", m.file, m.old)
-	}
+	return path, string(b)
+}
+
+// build compiles the simulator over a mutated copy of one file.
+func build(t *testing.T, m mutation) string {
+	t.Helper()
+	path, source := m.source(t)
 	tmp := t.TempDir()
 	mutant, overlay, binary := filepath.Join(tmp, m.file), filepath.Join(tmp, "overlay.json"), filepath.Join(tmp, "sim.test")
 	replace, err := json.Marshal(map[string]any{"Replace": map[string]string{path: mutant}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, content := range map[string]string{mutant: strings.Replace(string(source), m.old, m.new, 1), overlay: string(replace)} {
+	for name, content := range map[string]string{mutant: strings.Replace(source, m.old, m.new, 1), overlay: string(replace)} {
 		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
