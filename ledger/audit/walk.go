@@ -133,10 +133,15 @@ func (w *walker) openChunk(c *chunk, last bool) error {
 	default:
 		c.out.Complete, c.end = true, int64(at)
 		c.positions = (c.size - c.end) / position
-		c.table = bufio.NewReaderSize(io.NewSectionReader(c.handle, c.end, c.size-c.end), readBuffer/16)
+		c.table = reader(c.handle, c.end, c.size, readBuffer/16)
 	}
-	c.r = bufio.NewReaderSize(io.NewSectionReader(c.handle, fileHeader, max(c.end-fileHeader, 0)), readBuffer)
+	c.r = reader(c.handle, fileHeader, max(c.end, fileHeader), readBuffer)
 	return nil
+}
+
+// reader reads a stretch of a file, with a buffer no larger than that.
+func reader(f io.ReaderAt, from, to, buffer int64) *bufio.Reader {
+	return bufio.NewReaderSize(io.NewSectionReader(f, from, to-from), int(min(buffer, to-from)))
 }
 
 // findTable tells where the entries end in a file whose header is damaged, from
