@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"concordat/governance/constitution"
+	"concordat/js-apps/banking"
 	"concordat/js-apps/bundle"
 	"concordat/node/sandbox"
 )
@@ -33,7 +34,7 @@ func (a *app) devCmd() *cobra.Command {
 		Use:   "dev [APP_DIR]",
 		Short: "Run a service for development: one node, members, users, an open service, an app",
 		Long: "Starts a node on this machine's loopback, makes members and users, lets the members activate, propose and vote\n" +
-			"over the public interface, deploys the app of APP_DIR (a folder with app.json and src/) and opens the service.\n" +
+			"over the public interface, deploys the app of APP_DIR (a folder with app.json and src/) or the banking app, and opens the service.\n" +
 			"The app is proposed again whenever its folder changes. Credentials are in WORKSPACE/sandbox_common.\n" +
 			"The platform is virtual: nothing is protected from this machine.",
 		Example: "  concordat dev js-apps/banking\n  concordat dev --members 3 --http-port 8443 my-app",
@@ -52,22 +53,23 @@ func (a *app) devCmd() *cobra.Command {
 	return c
 }
 
-// defaultApp is deployed when dev is called without a folder.
-const defaultApp = "js-apps/banking"
+// app is what to deploy: a folder, which is watched, or the banking app that comes
+// with the binary.
+type devApp struct {
+	dir   string // "" when it is not a folder
+	build func() (*bundle.Bundle, error)
+}
 
-func (f *devFlags) app(args []string) (string, error) {
+func (f *devFlags) app(args []string) (devApp, error) {
 	switch {
 	case f.noApp && len(args) > 0:
-		return "", usage("--no-app and APP_DIR exclude each other")
+		return devApp{}, usage("--no-app and APP_DIR exclude each other")
 	case f.noApp:
-		return "", nil
+		return devApp{}, nil
 	case len(args) > 0:
-		return args[0], nil
+		return devApp{args[0], func() (*bundle.Bundle, error) { return bundle.Build(args[0]) }}, nil
 	}
-	if _, err := os.Stat(filepath.Join(defaultApp, "app.json")); err == nil {
-		return defaultApp, nil
-	}
-	return "", usage("which app? Name its folder (with app.json and src/), or pass --no-app")
+	return devApp{build: func() (*bundle.Bundle, error) { return bundle.Read(banking.App()) }}, nil
 }
 
 func (f *devFlags) texts() ([]string, error) {
@@ -92,7 +94,7 @@ func (a *app) dev(ctx context.Context, f devFlags, args []string) error {
 	if f.nodes != 1 {
 		return usage("--nodes %d: this version runs one node", f.nodes)
 	}
-	dir, err := f.app(args)
+	app, err := f.app(args)
 	if err != nil {
 		return err
 	}
@@ -108,16 +110,16 @@ func (a *app) dev(ctx context.Context, f devFlags, args []string) error {
 	defer stop()
 	started := time.Now()
 	s, err := sandbox.Start(ctx, sandbox.Options{
-		Workspace: f.workspace, App: dir, Members: f.members, Users: f.users, Port: f.port, Constitution: texts,
+		Workspace: f.workspace, App: app.build, Members: f.members, Users: f.users, Port: f.port, Constitution: texts,
 		SignatureDelay: f.delay, Binary: binary, NodeLog: a.Err, Progress: a.progress,
 	})
 	if err != nil {
 		return err
 	}
-	if err := a.printServing(s.URL, f, dir, time.Since(started)); err != nil {
+	if err := a.printServing(s.URL, f, app, time.Since(started)); err != nil {
 		return err
 	}
-	a.watch(ctx, s, dir, f)
+	a.watch(ctx, s, app.dir, f)
 	return s.Stop()
 }
 
@@ -125,13 +127,13 @@ func (a *app) progress(format string, args ...any) {
 	fmt.Fprintf(a.Err, "concordat dev: "+format+"\n", args...)
 }
 
-func (a *app) printServing(url string, f devFlags, app string, took time.Duration) error {
+func (a *app) printServing(url string, f devFlags, app devApp, took time.Duration) error {
 	common := filepath.Join(f.workspace, "sandbox_common")
 	curl := fmt.Sprintf("curl --cacert %s/service_cert.pem %s/node/network", common, url)
-	if app != "" && f.users > 0 {
+	if app.build != nil && f.users > 0 {
 		curl = fmt.Sprintf("curl --cacert %s/service_cert.pem --cert %s/user0_cert.pem --key %s/user0_privk.pem %s/app/commit", common, common, common, url)
 	}
-	result := map[string]any{"url": url, "credentials": common, "curl": curl, "app": app}
+	result := map[string]any{"url": url, "credentials": common, "curl": curl, "app": app.dir}
 	return a.print(result, func(w io.Writer) {
 		fmt.Fprintf(w, "Serving at %s\n", url)
 		fmt.Fprintf(w, "Started in %.1f s. Credentials are in %s. Try:\n  %s\nStop with Ctrl-C.\n", took.Seconds(), common, curl)

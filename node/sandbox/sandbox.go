@@ -32,7 +32,7 @@ const (
 // Options says what to run.
 type Options struct {
 	Workspace      string
-	App            string // folder of a bundle; "" for none
+	App            func() (*bundle.Bundle, error) // what to deploy; nil for nothing
 	Members, Users int
 	Port           int      // of the HTTP interface; 0 lets the system choose
 	Constitution   []string // texts, in order
@@ -119,8 +119,8 @@ func (s *Sandbox) openingActions() ([]action, error) {
 		}
 		list = append(list, action{"set_user", map[string]any{"cert": string(cert)}})
 	}
-	if s.opts.App != "" {
-		a, err := appAction(s.opts.App)
+	if s.opts.App != nil {
+		a, err := s.appAction()
 		if err != nil {
 			return nil, err
 		}
@@ -133,8 +133,8 @@ func (s *Sandbox) openingActions() ([]action, error) {
 	return append(list, action{"transition_service_to_open", map[string]any{"next_service_identity": string(service)}}), nil
 }
 
-func appAction(dir string) (action, error) {
-	b, err := bundle.Build(dir)
+func (s *Sandbox) appAction() (action, error) {
+	b, err := s.opts.App()
 	if err != nil {
 		return action{}, err
 	}
@@ -168,7 +168,7 @@ func (s *Sandbox) pass(ctx context.Context, actions []action) error {
 
 // Deploy proposes the app again and votes it in.
 func (s *Sandbox) Deploy(ctx context.Context) error {
-	a, err := appAction(s.opts.App)
+	a, err := s.appAction()
 	if err != nil {
 		return err
 	}

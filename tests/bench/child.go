@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"concordat/governance/constitution"
+	"concordat/js-apps/bundle"
 	"concordat/node/sandbox"
 )
 
@@ -89,7 +90,7 @@ func startNode() (*child, error) {
 		texts = append(texts, f.Text)
 	}
 	s, err := sandbox.Start(context.Background(), sandbox.Options{
-		Workspace: filepath.Join(dir, "ws"), App: "js-apps/logging", Members: 1, Users: 1, Constitution: texts,
+		Workspace: filepath.Join(dir, "ws"), App: func() (*bundle.Bundle, error) { return bundle.Build("js-apps/logging") }, Members: 1, Users: 1, Constitution: texts,
 		SignatureDelay: "1000ms", Binary: self, NodeLog: os.Stderr, Progress: func(string, ...any) {},
 	})
 	if err != nil {
