@@ -239,8 +239,8 @@ func TestDamagedDirectories(t *testing.T) {
 			"ledger_3-11.committed", "its name ends at 11, its entries at 12"},
 		"other name": {all, func(dir string) { rename(t, dir, "ledger_78", "ledger_79") }, "ledger_79", "78"},
 		"overlap": {all, func(dir string) {
-			write(t, filepath.Join(dir, "ledger_11-12.committed"), read(t, filepath.Join(dir, "ledger_40-41.committed")))
-		}, "ledger_11-12.committed", "overlaps ledger_3-12.committed"},
+			write(t, filepath.Join(dir, "ledger_11-13.committed"), read(t, filepath.Join(dir, "ledger_40-41.committed")))
+		}, "ledger_11-13.committed", "overlaps ledger_3-12.committed"},
 		"cut": {all, func(dir string) { truncate(t, filepath.Join(dir, "ledger_3-12.committed"), 5000) }, "ledger_3-12.committed", "positions table"},
 		"open but called committed": {all, func(dir string) { rename(t, dir, "ledger_78", "ledger_78-89.committed") },
 			"ledger_78-89.committed", "no positions table"},
@@ -270,6 +270,22 @@ func truncate(t *testing.T, name string, size int64) {
 	}
 }
 
+// TestOtherChunkSizes offers a file whose entries are in a longer one too, as
+// nodes with different chunk sizes have them.
+func TestOtherChunkSizes(t *testing.T) {
+	service := fixture(t, "ccf-services", "owner_p256")
+	other := t.TempDir()
+	write(t, filepath.Join(other, "ledger_8-13.committed"), []byte("not read"))
+	r := verifyWith(t, service, other)
+	if !r.OK() || !mentions(r, Odd, "ledger_8-13.committed", "ledger_8-21.committed covers it") {
+		t.Errorf("%s", r.Summary())
+	}
+}
+
+func verifyWith(t *testing.T, service, other string) *Report {
+	return audited(t, Options{}, filepath.Join(service, "ledger"), other)
+}
+
 // TestDifferingCopies offers two committed files for the same entries.
 func TestDifferingCopies(t *testing.T) {
 	service := fixture(t, "ccf-services", "owner_p256")
@@ -278,7 +294,7 @@ func TestDifferingCopies(t *testing.T) {
 	b := read(t, name)
 	b[3000] ^= 1
 	write(t, name, b)
-	r := audited(t, Options{}, filepath.Join(service, "ledger"), other)
+	r := verifyWith(t, service, other)
 	if r.OK() || !mentions(r, Invalid, "ledger_8-21.committed", "differ") {
 		t.Errorf("%s", r.Summary())
 	}

@@ -108,11 +108,11 @@ func arrange(found []file, r *Report) ([]file, error) {
 		}
 		last := &out[len(out)-1]
 		switch {
-		case f.name == last.name || f.first == last.first && f.committed && last.committed:
+		case f.name == last.name:
 			if err := sameContent(*last, f, r); err != nil {
 				return nil, err
 			}
-		case f.first == last.first, f.first <= last.last && !f.committed:
+		case f.first == last.first, f.first <= last.last && !f.committed, f.last != 0 && f.last <= last.last:
 			r.add(Finding{File: f.name, Text: "left out: " + last.name + " covers it"})
 		case f.first <= last.last:
 			r.add(Finding{Severity: Invalid, File: f.name, Text: "overlaps " + last.name})
