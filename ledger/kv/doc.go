@@ -21,8 +21,8 @@ package kv
 
 // Limits, in bytes unless said otherwise.
 const (
-	// DefaultCacheBytes is the cache of committed values when Options names none.
-	DefaultCacheBytes = 64 << 20
+	// DefaultCacheBytes bounds the cache of committed values when Options names none. It grows as it is needed.
+	DefaultCacheBytes = 256 << 20
 	// MinCacheBytes is the least the cache may be given; below it is raised.
 	MinCacheBytes = 256 << 10
 	// MaxCachedEntry is the largest entry (map name, key and value) the cache keeps: larger ones would push

@@ -454,9 +454,9 @@ func (b *failingBase) Write(batch Batch) error {
 
 func TestFailingBaseStopsTheStore(t *testing.T) {
 	uses := map[string]func(*Tx){
-		"get":     func(tx *Tx) { tx.Map("m").Get([]byte("missing")) },
-		"has":     func(tx *Tx) { tx.Map("m").Has([]byte("missing")) },
-		"version": func(tx *Tx) { tx.Map("m").Version([]byte("missing")) },
+		"get":     func(tx *Tx) { tx.Map("m").Get([]byte("k")) },
+		"has":     func(tx *Tx) { tx.Map("m").Has([]byte("k")) },
+		"version": func(tx *Tx) { tx.Map("m").Version([]byte("k")) },
 		"size":    func(tx *Tx) { tx.Map("m").Size() },
 		"each":    func(tx *Tx) { tx.Map("m").ForEach(func(_, _ []byte) bool { return true }) },
 		"clear":   func(tx *Tx) { tx.Map("m").Clear() },
@@ -470,6 +470,8 @@ func TestFailingBaseStopsTheStore(t *testing.T) {
 			d.put("m", "k", "v")
 			d.settle()
 			base.broken = true
+			d.cache = cache{} // so that the base is asked
+			d.cache.init(MinCacheBytes)
 			tx := d.Begin()
 			defer tx.Release()
 			innocent := d.Begin()

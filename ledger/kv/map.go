@@ -107,6 +107,9 @@ func (c *core) read(name string, h uint64, key, buf []byte, want bool) ([]byte, 
 	if ok {
 		return value, seqno, true
 	}
+	if s.filter.lacks(h) {
+		return nil, 0, false
+	}
 	value, seqno, ok, err := s.base.Get(buf, name, key)
 	if err != nil {
 		c.err = s.fail(err)

@@ -23,11 +23,12 @@ type Hook func(id ledger.TxID, w ledger.MapWrites)
 
 // Store is the layered state: overlay, cache, base.
 type Store struct {
-	base  Base
-	opts  Options
-	cache cache
-	pins  pins
-	cores sync.Pool // of *core
+	base   Base
+	opts   Options
+	cache  cache
+	filter filter // of the base's keys
+	pins   pins
+	cores  sync.Pool // of *core
 
 	nextShard atomic.Uint32
 
@@ -102,6 +103,7 @@ func New(base Base, opts Options) *Store {
 		opts.CacheBytes = DefaultCacheBytes
 	}
 	s.cache.init(max(opts.CacheBytes, MinCacheBytes))
+	s.filter.init()
 	s.table.init()
 	s.registry.maps = map[string]*mapState{}
 	s.head.Store(&headState{epoch: 1})

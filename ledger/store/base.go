@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -204,6 +205,18 @@ func encodeMap(w *pebble.Batch, m *kv.MapBatch, key, value []byte) (_, _ []byte,
 		}
 	}
 	return key, value, nil
+}
+
+// Compact merges all tables into one level. Reads are served meanwhile. It is of
+// use after a large Load, whose tables would otherwise all be asked for a while.
+func (b *Base) Compact(ctx context.Context) error {
+	if err := b.failed(); err != nil {
+		return err
+	}
+	if err := b.db.Compact(ctx, []byte{0}, []byte{0xff}, true); err != nil {
+		return fmt.Errorf("compact the state: %w", err)
+	}
+	return b.failed()
 }
 
 // ErrClosed is the error of every use after Close.
