@@ -8,10 +8,10 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 
-	"concordat/governance/jsondoc"
 	"concordat/governance/tables"
 	"concordat/ledger"
 	"concordat/ledger/cose"
+	"concordat/ledger/jsondoc"
 	"concordat/ledger/keys"
 	"concordat/ledger/kv"
 	"concordat/ledger/secret"

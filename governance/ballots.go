@@ -5,8 +5,8 @@ import (
 	"strings"
 
 	"concordat/governance/auth"
-	"concordat/governance/jsondoc"
 	"concordat/governance/tables"
+	"concordat/ledger/jsondoc"
 	"concordat/ledger/kv"
 )
 

@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 
-	"concordat/governance/jsondoc"
 	"concordat/governance/tables"
 	"concordat/ledger"
+	"concordat/ledger/jsondoc"
 	"concordat/ledger/keys"
 	"concordat/ledger/kv"
 )

@@ -8,10 +8,10 @@ import (
 	"testing"
 
 	"concordat/governance"
-	"concordat/governance/jsondoc"
 	"concordat/governance/tables"
 	"concordat/ledger"
 	"concordat/ledger/chunk"
+	"concordat/ledger/jsondoc"
 	"concordat/ledger/kv"
 )
 

@@ -2,8 +2,8 @@ package governance
 
 import (
 	"concordat/governance/auth"
-	"concordat/governance/jsondoc"
 	"concordat/governance/tables"
+	"concordat/ledger/jsondoc"
 	"concordat/ledger/kv"
 )
 

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"concordat/governance"
-	"concordat/governance/jsondoc"
+	"concordat/ledger/jsondoc"
 )
 
 func TestAcceptedTimes(t *testing.T) {

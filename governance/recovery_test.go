@@ -7,9 +7,9 @@ import (
 	"testing"
 
 	"concordat/governance"
-	"concordat/governance/jsondoc"
 	"concordat/governance/tables"
 	"concordat/ledger/cose"
+	"concordat/ledger/jsondoc"
 	"concordat/ledger/kv"
 	"concordat/ledger/share"
 )

@@ -6,9 +6,9 @@ import (
 	"io"
 
 	"concordat/governance/auth"
-	"concordat/governance/jsondoc"
 	"concordat/governance/tables"
 	"concordat/ledger"
+	"concordat/ledger/jsondoc"
 	"concordat/ledger/keys"
 	"concordat/ledger/kv"
 	"concordat/ledger/secret"

@@ -12,8 +12,8 @@ import (
 
 	"concordat/governance"
 	"concordat/governance/auth"
-	"concordat/governance/jsondoc"
 	"concordat/governance/tables"
+	"concordat/ledger/jsondoc"
 	"concordat/ledger/kv"
 )
 

@@ -4,8 +4,8 @@ import (
 	"encoding/hex"
 
 	"concordat/governance"
-	"concordat/governance/jsondoc"
 	"concordat/governance/tables"
+	"concordat/ledger/jsondoc"
 	"concordat/node/attest"
 )
 

@@ -6,7 +6,7 @@ import (
 	"sort"
 	"strconv"
 
-	"concordat/governance/jsondoc"
+	"concordat/ledger/jsondoc"
 	"concordat/node/config"
 	"concordat/node/frontend"
 	"concordat/node/httpd"

@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"concordat/governance"
-	"concordat/governance/jsondoc"
 	"concordat/governance/tables"
+	"concordat/ledger/jsondoc"
 	"concordat/ledger/keys"
 	"concordat/node/attest"
 	"concordat/node/config"

@@ -6,10 +6,10 @@ import (
 	"path/filepath"
 	"testing"
 
-	"concordat/governance/jsondoc"
 	"concordat/governance/tables"
 	"concordat/ledger"
 	"concordat/ledger/chunk"
+	"concordat/ledger/jsondoc"
 )
 
 // fixtures is the folder of recorded material beside the repository.

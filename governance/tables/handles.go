@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"sort"
 
-	"concordat/governance/jsondoc"
+	"concordat/ledger/jsondoc"
 	"concordat/ledger/kv"
 )
 

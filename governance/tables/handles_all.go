@@ -1,6 +1,6 @@
 package tables
 
-import "concordat/governance/jsondoc"
+import "concordat/ledger/jsondoc"
 
 // Handles of the governance tables.
 var (

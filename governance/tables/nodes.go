@@ -4,7 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 
-	"concordat/governance/jsondoc"
+	"concordat/ledger/jsondoc"
 )
 
 // NodeStatus is where a node stands in the service.

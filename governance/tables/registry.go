@@ -1,6 +1,6 @@
 package tables
 
-import "concordat/governance/jsondoc"
+import "concordat/ledger/jsondoc"
 
 // Writer is who may have written a row last, and so how its JSON looks.
 type Writer uint8

@@ -1,7 +1,7 @@
 package tables
 
 import (
-	"concordat/governance/jsondoc"
+	"concordat/ledger/jsondoc"
 )
 
 // MemberStatus is how far a member has come.

@@ -4,8 +4,8 @@ import (
 	"slices"
 	"strings"
 
-	"concordat/governance/jsondoc"
 	"concordat/js-apps/api"
+	"concordat/ledger/jsondoc"
 	"concordat/node/frontend"
 )
 

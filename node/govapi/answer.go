@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"concordat/governance"
-	"concordat/governance/jsondoc"
+	"concordat/ledger/jsondoc"
 	"concordat/node/frontend"
 )
 

@@ -5,8 +5,8 @@ import (
 	"net/url"
 	"strings"
 
-	"concordat/governance/jsondoc"
 	"concordat/governance/tables"
+	"concordat/ledger/jsondoc"
 	"concordat/node/frontend"
 )
 

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"concordat/governance/jsondoc"
+	"concordat/ledger/jsondoc"
 	"concordat/node/frontend"
 	"concordat/node/govapi"
 )

@@ -1,8 +1,8 @@
 package govapi
 
 import (
-	"concordat/governance/jsondoc"
 	"concordat/governance/tables"
+	"concordat/ledger/jsondoc"
 	"concordat/ledger/kv"
 	"concordat/node/frontend"
 )

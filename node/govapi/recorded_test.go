@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"concordat/governance/constitution"
-	"concordat/governance/jsondoc"
+	"concordat/ledger/jsondoc"
 	"concordat/node/httpd"
 )
 

@@ -4,9 +4,9 @@ import (
 	"net/http"
 	"sort"
 
-	"concordat/governance/jsondoc"
 	"concordat/governance/tables"
 	"concordat/ledger"
+	"concordat/ledger/jsondoc"
 	"concordat/ledger/kv"
 	"concordat/node/frontend"
 )

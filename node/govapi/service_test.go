@@ -14,11 +14,11 @@ import (
 
 	"concordat/governance"
 	"concordat/governance/constitution"
-	"concordat/governance/jsondoc"
 	"concordat/governance/tables"
 	"concordat/js-apps/api"
 	"concordat/ledger"
 	"concordat/ledger/cose"
+	"concordat/ledger/jsondoc"
 	"concordat/ledger/keys"
 	"concordat/ledger/kv"
 	"concordat/ledger/merkle"
