@@ -228,8 +228,12 @@ func (r *Replica) seal() {
 
 // Stop ends the replica after what was sequenced is signed and durable, and closes
 // the ledger files. When ctx ends before that, it returns with an error and leaves
-// behind what does not come to an end. The caller has stopped submitting.
+// behind what does not come to an end. The caller has stopped submitting. Only the
+// first call does something.
 func (r *Replica) Stop(ctx context.Context) error {
+	if r.stopping.Swap(true) {
+		return nil
+	}
 	err := r.drain(ctx)
 	r.finish(nil, func() {})
 	ended := make(chan struct{})

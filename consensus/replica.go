@@ -49,9 +49,10 @@ type Replica struct {
 		fs []func(ledger.TxID)
 	}
 
-	quit    chan struct{} // closed to end the goroutines
-	running sync.WaitGroup
-	end     struct {
+	stopping atomic.Bool
+	quit     chan struct{} // closed to end the goroutines
+	running  sync.WaitGroup
+	end      struct {
 		sync.Once
 		done chan struct{}
 		err  error // before done is closed
@@ -93,7 +94,10 @@ func Start(cfg Config) (*Replica, error) {
 	r.mu.core = c
 	r.state.Store(&state{committed: c.Committed(), role: c.Role()})
 	r.startGoroutines()
-	return r, r.takeOffice()
+	if err := r.takeOffice(); err != nil {
+		return nil, errors.Join(err, r.Stop(context.Background()))
+	}
+	return r, nil
 }
 
 func (r *Replica) openLedger() (err error) {

@@ -139,8 +139,9 @@ type Config struct {
 	MaxUncommittedBytes int64
 	// RaftBytes is raft's own bound on uncommitted bytes, above which it refuses
 	// proposals. It is only a second line.
-	RaftBytes uint64
-	TailBytes int
+	RaftBytes    uint64
+	TailBytes    int
+	KeptSegments int
 
 	ElectionTick, HeartbeatTick int
 
@@ -164,6 +165,7 @@ func (c Config) withDefaults() Config {
 	c.MaxUncommittedBytes = or(c.MaxUncommittedBytes, UncommittedBytes)
 	c.RaftBytes = or(c.RaftBytes, maxRaftBytes)
 	c.TailBytes = or(c.TailBytes, TailBytes)
+	c.KeptSegments = or(c.KeptSegments, KeptSegments)
 	c.ElectionTick = or(c.ElectionTick, ElectionTick)
 	c.HeartbeatTick = or(c.HeartbeatTick, HeartbeatTick)
 	return c

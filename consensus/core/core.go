@@ -35,7 +35,6 @@ type Core struct {
 
 	// Of a leader. leadTerm is the view it leads in, 0 for a follower.
 	leadTerm  uint64
-	signFirst bool // the open segment may close empty
 	draining  bool // sequence nothing more
 	bucket    bucket
 	holdUntil time.Duration // adaptive closing waits for a Wake then; 0: it does not
@@ -245,7 +244,7 @@ func (c *Core) checkAuthority() {
 		c.pendingBytes -= int64(seg.bytes)
 		c.tell(seg.done)
 	}
-	c.leadTerm, c.pipeline, c.proposed, c.signFirst, c.holdUntil = 0, nil, nil, false, 0
+	c.leadTerm, c.pipeline, c.proposed, c.holdUntil = 0, nil, nil, 0
 	c.spare = nil // a slot of a dropped segment may still be sealed by somebody
 	c.rollback()
 	c.refuseRoots()
@@ -262,13 +261,16 @@ func (c *Core) takeOffice() {
 		broken("view %d does not fit into an entry", s.GetTerm())
 	}
 	invariant(c.log.lastTerm() == s.GetTerm() && c.next == c.tip.last.Seqno+1, "I6: a leader has executed its whole log")
-	// The first segment of a view is a signature alone, except that the ledger of
-	// this group starts with the transaction that creates the service.
-	c.signFirst = c.cfg.Origin.SignFirst || c.tip.last != c.cfg.Origin.Last
 	c.leadTerm = s.GetTerm()
 	c.open()
 	c.pipeline[0].start = c.tip
 	c.beginFold(c.pipeline[0])
+	// The first segment of a view is a signature alone, except that the ledger of
+	// this group starts with the transaction that creates the service. It closes
+	// whatever the policy says: no transaction may come before it.
+	if c.cfg.Origin.SignFirst || c.tip.last != c.cfg.Origin.Last {
+		c.close()
+	}
 	c.out.Role = true
 }
 
@@ -316,7 +318,7 @@ func (c *Core) tell(done chan struct{}) {
 // is committed. There is no way back.
 func (c *Core) Drain() {
 	c.draining = true
-	if c.leadTerm != 0 && (c.current().count > 0 || c.signFirst) {
+	if c.leadTerm != 0 && c.current().count > 0 {
 		c.close()
 	}
 }

@@ -105,8 +105,11 @@ func (l *segmentLog) release(commit uint64, phase func(*segRef, Phase)) {
 		r.entry = nil
 		phase(r, InChunk)
 	}
-	if drop := len(l.refs) - KeptSegments; drop > KeptSegments/8 {
-		drop = min(drop, int(l.released-l.baseIndex))
+	drop := len(l.refs) - l.cfg.KeptSegments
+	if drop <= l.cfg.KeptSegments/8 { // not each time: it copies
+		return
+	}
+	if drop = min(drop, int(l.released)-int(l.baseIndex)); drop > 0 {
 		l.baseTerm = l.refs[drop-1].term
 		l.baseIndex += uint64(drop)
 		l.refs = append([]*segRef(nil), l.refs[drop:]...)

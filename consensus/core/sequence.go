@@ -108,7 +108,7 @@ func (c *Core) MayClose() bool {
 	if c.full(seg) {
 		return true
 	}
-	return (seg.count > 0 || c.signFirst) && c.holdUntil == 0 && c.signerIdle() && c.inFlight() < c.cfg.InFlight
+	return seg.count > 0 && c.holdUntil == 0 && c.signerIdle() && c.inFlight() < c.cfg.InFlight
 }
 
 // Holding reports that adaptive closing waits for a Wake.
@@ -153,7 +153,7 @@ func (c *Core) Wake(now time.Duration) {
 func (c *Core) close() {
 	seg := c.current()
 	c.to(seg, Closed)
-	c.signFirst, c.holdUntil = false, 0
+	c.holdUntil = 0
 	seg.sig = ledger.TxID{View: seg.view, Seqno: c.next}
 	c.next++
 	c.views.note(seg.sig)

@@ -57,7 +57,7 @@ func (w *world) options() chunk.Options {
 // restore makes the origin of this life out of the files.
 func (w *world) restore() (o core.Origin, writer *chunk.Writer, err error) {
 	last, _ := w.lastSigned(w.fs)
-	w.history.keys = map[string][]keyVersion{}
+	w.history.recover(last)
 	if last.IsZero() {
 		w.fs.names, w.fs.durable, w.fs.unsynced = map[string]*inode{}, map[string]*inode{}, nil
 		w.verified = newVerifier(w.secrets, w.chunkSize, w.history.forced)

@@ -71,3 +71,21 @@ func (m *model) writtenAfter(mapName, key string, snapshot ledger.Seqno) bool {
 	versions := m.keys[mapName+"\x00"+key]
 	return len(versions) > 0 && versions[len(versions)-1].seqno > snapshot
 }
+
+// recover forgets what a recovery that ends at last has lost. A view that only
+// lost entries had may come again, as in CCF.
+func (m *model) recover(last ledger.TxID) {
+	m.keys = map[string][]keyVersion{}
+	kept := m.order[:0]
+	for _, id := range m.order {
+		if id.Seqno <= last.Seqno {
+			kept = append(kept, id)
+			continue
+		}
+		delete(m.ids, id)
+		delete(m.final, id)
+		delete(m.forced, id)
+	}
+	m.order = kept
+	m.roots = map[ledger.TxID]ledger.Digest{}
+}

@@ -29,13 +29,13 @@ var mutations = []mutation{
 	{"call Invalid what a newer view does not know", "status.go", "case c.commit.View > id.View:", "case c.leadTerm > id.View:"},
 	{"call Committed what is in the log", "status.go", "case id.Seqno <= c.commit.Seqno && local == id.View:", "case id.Seqno <= c.tip.last.Seqno && local == id.View:"},
 	{"forget what a signature writes", "sign.go", "c.cfg.State.Fill(seg.sig, j.writes)", ""},
-	{"start a view without a signature", "core.go", "c.signFirst = c.cfg.Origin.SignFirst || c.tip.last != c.cfg.Origin.Last", "c.signFirst = false"},
+	{"start a view without a signature", "core.go", "if c.cfg.Origin.SignFirst || c.tip.last != c.cfg.Origin.Last {", "if c.cfg.Origin.SignFirst {"},
 	{"never start the chunk's count again", "sign.go", "seg.end.rotation.Add(j.flags,", "seg.end.rotation.Add(0,"},
 	{"forget a forced chunk", "sign.go", "if seg.roll.Due() || seg.chunk || seg.snapshotDue {", "if seg.roll.Due() || seg.snapshotDue {"},
 	{"store the tree of the wrong peaks", "sign.go", "peaks: &seg.start.peaks, seg: seg}", "peaks: &c.tip.peaks, seg: seg}"},
 	{"tell a root before all is folded", "core.go", "if t, ok := c.folded(); ok && t.Size() == c.next {", "if t, ok := c.folded(); ok {"},
-	{"drop the segments of a lost view from the ledger only", "core.go", "c.leadTerm, c.pipeline, c.proposed, c.signFirst, c.holdUntil = 0, nil, nil, false, 0\n\tc.spare = nil",
-		"c.leadTerm, c.proposed, c.signFirst, c.holdUntil = 0, nil, false, 0\n\tc.spare = nil"},
+	{"drop the segments of a lost view from the ledger only", "core.go", "c.leadTerm, c.pipeline, c.proposed, c.holdUntil = 0, nil, nil, 0\n\tc.spare = nil",
+		"c.leadTerm, c.proposed, c.holdUntil = 0, nil, 0\n\tc.spare = nil"},
 }
 
 var gate = flag.Bool("mutations", false, "run the mutation gate: one build of the simulator for each mutation")

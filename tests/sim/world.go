@@ -37,7 +37,7 @@ type plan struct {
 	disk        time.Duration // one sync
 	chunkSize   uint64
 	raftBytes   uint64
-	tail        int
+	tail, kept  int
 	segmentTx   int
 	segmentSize int
 	inFlight    int
@@ -55,7 +55,7 @@ func drawPlan(rng *rand.Rand) plan {
 		mode: core.SyncMode(rng.IntN(2) * rng.IntN(3)), lives: 1 + rng.IntN(3), length: ms(200, 500, 1200),
 		clients: 1 + rng.IntN(6), pause: ms(2, 10, 50), sealing: ms(0.01, 0.1, 5), signing: ms(0.1, 1, 30), disk: ms(0.1, 1, 20),
 		chunkSize: []uint64{1, 3000, 20_000, 1 << 20}[rng.IntN(4)],
-		raftBytes: []uint64{1, 2000, 10_000, 1 << 27}[rng.IntN(4)], tail: []int{1, 5000, 1 << 20}[rng.IntN(3)],
+		raftBytes: []uint64{1, 2000, 10_000, 1 << 27}[rng.IntN(4)], tail: []int{1, 5000, 1 << 20}[rng.IntN(3)], kept: []int{5, 1000}[rng.IntN(2)],
 		segmentTx: []int{2, 10, 2000}[rng.IntN(3)], segmentSize: []int{600, 1 << 20}[rng.IntN(2)],
 		inFlight: 1 + rng.IntN(4), rate: []float64{-1, 20, 500}[rng.IntN(3)], maxPending: []int{0, 20, 200}[rng.IntN(3)],
 		diskError: rng.IntN(4) == 0,
@@ -210,7 +210,7 @@ func (w *world) newCore(o core.Origin, writer *chunk.Writer) {
 		ID: nodeID, Origin: o, State: w.store, Secrets: w.secrets, Old: w.readOld,
 		ChunkSize: w.chunkSize, SegmentTx: w.segmentTx, SegmentBytes: w.segmentSize, InFlight: w.inFlight,
 		SigRate: w.rate, SigBurst: 2, SigDelay: 200 * time.Millisecond, MaxUncommittedTx: w.maxPending,
-		RaftBytes: w.raftBytes, TailBytes: w.tail, ElectionTick: 3,
+		RaftBytes: w.raftBytes, TailBytes: w.tail, KeptSegments: w.kept, ElectionTick: 3,
 		Trace: w.segmentEvent,
 	})
 	if err != nil {
