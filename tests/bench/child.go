@@ -35,7 +35,7 @@ func (c *child) dial() (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conn{t, bufio.NewReaderSize(t, 64<<10)}, nil
+	return &conn{Conn: t, r: bufio.NewReaderSize(t, 64<<10)}, nil
 }
 
 // clockTick is what /proc counts in: USER_HZ is 100 on every Linux.

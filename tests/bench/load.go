@@ -43,6 +43,9 @@ func measure(c *child, w workload, s shape, length time.Duration) (result, int, 
 	r.PerSecond = float64(n) / took.Seconds()
 	r.ServerCPU = float64((c.cpu() - cpu).Microseconds()) / float64(n)
 	r.P50, r.P99 = percentile(times, 50), percentile(times, 99)
+	for _, c := range conns {
+		r.Refused += c.refused
+	}
 	return r, total, nil
 }
 
@@ -79,7 +82,8 @@ func percentile(times []time.Duration, p int) float64 {
 // conn is one TLS connection that speaks just enough HTTP/1.1.
 type conn struct {
 	*tls.Conn
-	r *bufio.Reader
+	r       *bufio.Reader
+	refused int // 503: too much waits for commit
 }
 
 // loop keeps depth requests in flight until the time is up, then drains.
@@ -100,10 +104,14 @@ func (c *conn) loop(id, offset int, w workload, depth int, until time.Time) ([]t
 			if err != nil {
 				return times, err
 			}
-			if status/100 != 2 {
+			switch {
+			case status == 503:
+				c.refused++
+			case status/100 != 2:
 				return times, fmt.Errorf("%s answered %d", w.name, status)
+			default:
+				times = append(times, time.Since(sent))
 			}
-			times = append(times, time.Since(sent))
 		}
 	}
 	return times, nil

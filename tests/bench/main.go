@@ -66,7 +66,7 @@ type result struct {
 	ServerCPU float64 `json:"server_cpu_us_per_op"`
 	P50       float64 `json:"p50_us"`
 	P99       float64 `json:"p99_us"`
-	Errors    int     `json:"errors"`
+	Refused   int     `json:"refused"` // 503s, warm-up included; not counted in the rate
 }
 
 // report is everything a run measured.

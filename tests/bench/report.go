@@ -17,9 +17,9 @@ func (r *report) find(workload, shape string) result {
 
 // print writes the table and the ratios the project watches.
 func (r *report) print(w io.Writer) {
-	fmt.Fprintf(w, "\n| workload | shape | per second | server CPU us/op | p50 us | p99 us |\n|---|---|---|---|---|---|\n")
+	fmt.Fprintf(w, "\n| workload | shape | per second | server CPU us/op | p50 us | p99 us | refused |\n|---|---|---|---|---|---|---|\n")
 	for _, x := range r.Results {
-		fmt.Fprintf(w, "| %s | %s | %.0f | %.1f | %.0f | %.0f |\n", x.Workload, x.Shape, x.PerSecond, x.ServerCPU, x.P50, x.P99)
+		fmt.Fprintf(w, "| %s | %s | %.0f | %.1f | %.0f | %.0f | %d |\n", x.Workload, x.Shape, x.PerSecond, x.ServerCPU, x.P50, x.P99, x.Refused)
 	}
 	c := r.Calibration
 	fmt.Fprintf(w, "\nP-384 signature %.0f us, fsync %.0f us: no commit can be faster than about %.0f us\n", c.Sign, c.Fsync, c.floor())
