@@ -7,9 +7,7 @@ import (
 )
 
 func (a *app) appCmd() *cobra.Command {
-	c := &cobra.Command{Use: "app", Short: "Work with JavaScript applications"}
-	c.AddCommand(a.appProposalCmd())
-	return c
+	return a.group("app", "Work with JavaScript applications", "", "  concordat app proposal js-apps/banking > banking.json", a.appProposalCmd())
 }
 
 func (a *app) appProposalCmd() *cobra.Command {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -38,7 +39,7 @@ func (a *app) devCmd() *cobra.Command {
 			"The app is proposed again whenever its folder changes. Credentials are in WORKSPACE/sandbox_common.\n" +
 			"The platform is virtual: nothing is protected from this machine.",
 		Example: "  concordat dev js-apps/banking\n  concordat dev --members 3 --http-port 8443 my-app",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    atMostOne("the app's folder"),
 		RunE:    func(c *cobra.Command, args []string) error { return a.dev(c.Context(), f, args) },
 	}
 	c.Flags().StringVar(&f.workspace, "workspace", "workspace", "folder for credentials, ledger and log; an earlier sandbox in it is replaced")
@@ -90,9 +91,23 @@ func (f *devFlags) texts() ([]string, error) {
 	return texts, nil
 }
 
-func (a *app) dev(ctx context.Context, f devFlags, args []string) error {
-	if f.nodes != 1 {
+func (f *devFlags) check() error {
+	switch {
+	case f.nodes != 1:
 		return usage("--nodes %d: this version runs one node", f.nodes)
+	case f.members < 1:
+		return usage("--members %d: a service needs at least one member", f.members)
+	case f.users < 0:
+		return usage("--users %d: want 0 or more", f.users)
+	case f.port < 0 || f.port > math.MaxUint16:
+		return usage("--http-port %d: want 0 to %d", f.port, math.MaxUint16)
+	}
+	return nil
+}
+
+func (a *app) dev(ctx context.Context, f devFlags, args []string) error {
+	if err := f.check(); err != nil {
+		return err
 	}
 	app, err := f.app(args)
 	if err != nil {

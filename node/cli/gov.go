@@ -2,13 +2,16 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"concordat/governance/constitution"
+	"concordat/ledger"
 	"concordat/node/client"
 )
 
@@ -30,21 +33,32 @@ func (f *serviceFlags) connect() (*client.Client, error) {
 	return client.New(client.Options{URL: f.url, ServiceCert: cert})
 }
 
-// memberFlags say who signs.
+// memberFlags say who signs, and how long to wait for what was done.
 type memberFlags struct {
 	serviceFlags
 	cert, key string
+	wait      bool
+	timeout   time.Duration
 }
+
+// commitLimit is how long a command waits for commit unless told otherwise: ten
+// times the longest a signature may take by default.
+const commitLimit = 10 * time.Second
 
 func (f *memberFlags) add(c *cobra.Command) {
 	f.serviceFlags.add(c)
 	c.Flags().StringVar(&f.cert, "member-cert", "", "certificate of the member who signs")
 	c.Flags().StringVar(&f.key, "member-key", "", "private key of the member who signs")
+	c.Flags().BoolVar(&f.wait, "wait", true, "wait until the service committed the transaction")
+	c.Flags().DurationVar(&f.timeout, "timeout", commitLimit, "how long to wait for that; exit code 3 when it was not long enough")
 }
 
 func (f *memberFlags) open() (*client.Client, *client.Member, error) {
-	if f.cert == "" || f.key == "" {
+	switch {
+	case f.cert == "" || f.key == "":
 		return nil, nil, usage("--member-cert and --member-key are needed: who signs?")
+	case f.timeout <= 0:
+		return nil, nil, usage("--timeout %s: want more than 0, or --wait=false", f.timeout)
 	}
 	m, err := client.LoadMember(f.cert, f.key)
 	if err != nil {
@@ -54,14 +68,45 @@ func (f *memberFlags) open() (*client.Client, *client.Member, error) {
 	return c, m, err
 }
 
-func (a *app) govCmd() *cobra.Command {
-	c := &cobra.Command{
-		Use:   "gov",
-		Short: "Govern a service as one of its members",
-		Long:  "Members change a service by signed proposals and votes. Nothing here needs a TLS client certificate: the signature counts.",
+// settle waits until a transaction is committed. It reports whether it is; an
+// error says why not.
+func (f *memberFlags) settle(ctx context.Context, service *client.Client, id ledger.TxID) (bool, error) {
+	if !f.wait || id.IsZero() {
+		return false, nil
 	}
-	c.AddCommand(a.activateCmd(), a.proposeCmd(), a.voteCmd(), a.withdrawCmd(), a.showCmd(), a.constitutionCmd())
-	return c
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	defer cancel()
+	err := service.WaitCommitted(ctx, id)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return false, notReady(fmt.Errorf("transaction %s is not committed after %s: it may still commit, ask again with a longer --timeout", id, f.timeout))
+	}
+	return err == nil, err
+}
+
+// act signs one thing as a member, waits for its commit, and prints the proposal
+// as it then is. What was done is printed even when the wait was in vain.
+func (a *app) act(ctx context.Context, f *memberFlags, do func(*client.Client, *client.Member) (*client.Proposal, error)) error {
+	service, m, err := f.open()
+	if err != nil {
+		return err
+	}
+	p, err := do(service, m)
+	if err != nil {
+		return err
+	}
+	committed, waitErr := f.settle(ctx, service, p.TxID)
+	if err := a.printProposal(resultOfAct(p, committed)); err != nil {
+		return err
+	}
+	return waitErr
+}
+
+func (a *app) govCmd() *cobra.Command {
+	return a.group("gov", "Govern a service as one of its members",
+		"Members change a service by signed proposals and votes. Nothing here needs a TLS client certificate: the signature counts.\n"+
+			"Commands that change something return when the service committed it; exit code 3 means that it is not ready or did not yet.",
+		"  concordat gov propose set_user.json --member-cert alice_cert.pem --member-key alice_privk.pem\n  concordat gov show",
+		a.activateCmd(), a.proposeCmd(), a.voteCmd(), a.withdrawCmd(), a.showCmd(), a.constitutionCmd())
 }
 
 func (a *app) activateCmd() *cobra.Command {
@@ -80,9 +125,12 @@ func (a *app) activateCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.print(map[string]string{"member_id": m.ID, "transaction_id": id.String()}, func(w io.Writer) {
-				fmt.Fprintf(w, "member %s is active (%s)\n", m.ID, id)
-			})
+			committed, waitErr := f.settle(c.Context(), service, id)
+			out := map[string]any{"member_id": m.ID, "transaction_id": id.String(), "committed": committed}
+			if err := a.print(out, func(w io.Writer) { fmt.Fprintf(w, "member %s is active%s\n", m.ID, inTransaction(id, committed)) }); err != nil {
+				return err
+			}
+			return waitErr
 		},
 	}
 	f.add(c)
@@ -104,18 +152,13 @@ func (a *app) proposeCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			service, m, err := f.open()
-			if err != nil {
-				return err
-			}
-			p, err := service.Propose(c.Context(), m, text)
-			if err == nil && vote && p.State == "Open" {
-				p, err = service.Vote(c.Context(), m, p.ID, ballotYes)
-			}
-			if err != nil {
-				return err
-			}
-			return a.printProposal(p)
+			return a.act(c.Context(), &f, func(service *client.Client, m *client.Member) (*client.Proposal, error) {
+				p, err := service.Propose(c.Context(), m, text)
+				if err == nil && vote && p.State == "Open" {
+					p, err = service.Vote(c.Context(), m, p.ID, ballotYes)
+				}
+				return p, err
+			})
 		},
 	}
 	f.add(c)
@@ -154,15 +197,9 @@ func (a *app) voteCmd() *cobra.Command {
 				}
 				text = string(b)
 			}
-			service, m, err := f.open()
-			if err != nil {
-				return err
-			}
-			p, err := service.Vote(c.Context(), m, args[0], text)
-			if err != nil {
-				return err
-			}
-			return a.printProposal(p)
+			return a.act(c.Context(), &f, func(service *client.Client, m *client.Member) (*client.Proposal, error) {
+				return service.Vote(c.Context(), m, args[0], text)
+			})
 		},
 	}
 	f.add(c)
@@ -179,15 +216,9 @@ func (a *app) withdrawCmd() *cobra.Command {
 		Example: "  concordat gov withdraw 2f1a… --member-cert alice_cert.pem --member-key alice_privk.pem",
 		Args:    exactArgs(1, "the proposal's id"),
 		RunE: func(c *cobra.Command, args []string) error {
-			service, m, err := f.open()
-			if err != nil {
-				return err
-			}
-			p, err := service.Withdraw(c.Context(), m, args[0])
-			if err != nil {
-				return err
-			}
-			return a.printProposal(p)
+			return a.act(c.Context(), &f, func(service *client.Client, m *client.Member) (*client.Proposal, error) {
+				return service.Withdraw(c.Context(), m, args[0])
+			})
 		},
 	}
 	f.add(c)
@@ -202,7 +233,7 @@ func (a *app) showCmd() *cobra.Command {
 		Short:   "Show a proposal, or list those the service remembers",
 		Long:    "A service forgets closed proposals when the next one closes; the ledger keeps them for ever.",
 		Example: "  concordat gov show\n  concordat gov show 2f1a… --actions",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    atMostOne("one proposal's id"),
 		RunE: func(c *cobra.Command, args []string) error {
 			service, err := f.connect()
 			if err != nil {
@@ -214,33 +245,6 @@ func (a *app) showCmd() *cobra.Command {
 	f.add(c)
 	c.Flags().BoolVar(&actions, "actions", false, "print the proposal's text as it was submitted")
 	return c
-}
-
-func (a *app) show(ctx context.Context, service *client.Client, args []string, actions bool) error {
-	if len(args) == 0 {
-		list, err := service.Proposals(ctx)
-		if err != nil {
-			return err
-		}
-		return a.print(list, func(w io.Writer) {
-			for i := range list {
-				writeProposal(w, &list[i])
-			}
-		})
-	}
-	if actions {
-		text, err := service.Actions(ctx, args[0])
-		if err != nil {
-			return err
-		}
-		_, err = a.Out.Write(append(text, '\n'))
-		return err
-	}
-	p, err := service.Proposal(ctx, args[0])
-	if err != nil {
-		return err
-	}
-	return a.printProposal(p)
 }
 
 func (a *app) constitutionCmd() *cobra.Command {
@@ -255,43 +259,4 @@ func (a *app) constitutionCmd() *cobra.Command {
 			return a.print(map[string]string{"constitution": text}, func(w io.Writer) { fmt.Fprintln(w, text) })
 		},
 	}
-}
-
-func (a *app) printProposal(p *client.Proposal) error {
-	return a.print(p, func(w io.Writer) { writeProposal(w, p) })
-}
-
-func writeProposal(w io.Writer, p *client.Proposal) {
-	fmt.Fprintf(w, "%s %s: %d ballots", p.ID, p.State, p.Ballots)
-	for member, yes := range p.FinalVotes {
-		word := "no"
-		if yes {
-			word = "yes"
-		}
-		fmt.Fprintf(w, ", %s… %s", member[:8], word)
-	}
-	if !p.TxID.IsZero() {
-		fmt.Fprintf(w, " (transaction %s)", p.TxID)
-	}
-	fmt.Fprintln(w)
-}
-
-// maxInput bounds a file a member hands over; a service's own limit is lower.
-const maxInput = 64 << 20
-
-func (a *app) readInput(path string) ([]byte, error) {
-	in := a.In
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		in = f
-	}
-	b, err := io.ReadAll(io.LimitReader(in, maxInput+1))
-	if err == nil && len(b) > maxInput {
-		err = fmt.Errorf("%s is over %d bytes", path, maxInput)
-	}
-	return b, err
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -53,7 +54,7 @@ type keygenResult struct {
 }
 
 func (a *app) keygen(f keygenFlags) error {
-	if f.name == "" || f.name != filepath.Base(f.name) {
+	if strings.Trim(f.name, ".") == "" || f.name != filepath.Base(f.name) {
 		return usage("--name is needed and must be a plain name, e.g. --name alice")
 	}
 	curve, ok := curves[f.curve]
@@ -98,14 +99,23 @@ func writeIdentity(f keygenFlags, curve elliptic.Curve) (keygenResult, error) {
 		}
 		files = append(files, more...)
 	}
+	r.Files, err = writeAll(filepath.Join(f.dir, f.name), files)
+	return r, err
+}
+
+// writeAll writes all files or none: a key whose certificate is another's helps nobody.
+func writeAll(prefix string, files []newFile) (written []string, err error) {
 	for _, file := range files {
-		path := filepath.Join(f.dir, f.name+file.suffix)
+		path := prefix + file.suffix
 		if err := writeNew(path, file.content, file.mode); err != nil {
-			return r, err
+			for _, p := range written {
+				_ = os.Remove(p) // it was made a moment ago, by this very call
+			}
+			return nil, err
 		}
-		r.Files = append(r.Files, path)
+		written = append(written, path)
 	}
-	return r, nil
+	return written, nil
 }
 
 type newFile struct {

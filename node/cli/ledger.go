@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
@@ -14,9 +15,8 @@ import (
 )
 
 func (a *app) ledgerCmd() *cobra.Command {
-	c := &cobra.Command{Use: "ledger", Short: "Check and read ledger directories, offline"}
-	c.AddCommand(a.ledgerVerifyCmd(), a.ledgerShowCmd())
-	return c
+	return a.group("ledger", "Check and read ledger directories, offline", "",
+		"  concordat ledger verify ledger --service-cert service_cert.pem", a.ledgerVerifyCmd(), a.ledgerShowCmd())
 }
 
 type showFlags struct {
@@ -33,7 +33,7 @@ func (a *app) ledgerShowCmd() *cobra.Command {
 		Long: "One line an entry: transaction id, file and offset, size, and the tables it touches. --values prints the public\n" +
 			"rows too. Private tables are ciphertext; only their size shows. Nothing is verified: see ledger verify.",
 		Example: "  concordat ledger show ledger\n  concordat ledger show ledger --table public:ccf.gov.proposals_info --values",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    atLeastOne("the ledger's directories"),
 		RunE:    func(_ *cobra.Command, args []string) error { return a.showLedger(f, args) },
 	}
 	c.Flags().Uint64Var(&f.from, "from", 1, "first seqno to print")
@@ -70,8 +70,7 @@ func (a *app) showLedger(f showFlags, dirs []string) error {
 	if err != nil {
 		return err
 	}
-	out := json.NewEncoder(a.Out)
-	out.SetEscapeHTML(false)
+	out := a.entries()
 	err = d.Walk(f.from, func(it chunk.Item) error {
 		if it.Seqno > f.to {
 			return errEnough
@@ -80,18 +79,51 @@ func (a *app) showLedger(f showFlags, dirs []string) error {
 		if err != nil {
 			return fmt.Errorf("%s, offset %d: %w", it.File, it.Offset, err)
 		}
-		shown, ok := f.entry(e, it)
-		if !ok {
-			return nil
+		if shown, ok := f.entry(e, it); ok {
+			return out.put(shown)
 		}
-		if a.output == "json" {
-			return out.Encode(shown)
-		}
-		shown.write(a.Out)
 		return nil
 	})
 	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return errors.Join(err, out.end())
+}
+
+// entryList prints entries as they come: a ledger does not fit in memory. As JSON
+// it is one list, with an entry a line.
+type entryList struct {
+	w    io.Writer
+	json bool
+	any  bool
+}
+
+func (a *app) entries() *entryList { return &entryList{w: a.Out, json: a.output == "json"} }
+
+func (l *entryList) put(s *shownEntry) error {
+	if !l.json {
+		s.write(l.w)
 		return nil
+	}
+	separator := "[\n"
+	if l.any {
+		separator = ","
+	}
+	l.any = true
+	if _, err := io.WriteString(l.w, separator); err != nil {
+		return err
+	}
+	e := json.NewEncoder(l.w)
+	e.SetEscapeHTML(false)
+	return e.Encode(s)
+}
+
+func (l *entryList) end() (err error) {
+	switch {
+	case l.json && l.any:
+		_, err = io.WriteString(l.w, "]\n")
+	case l.json:
+		_, err = io.WriteString(l.w, "[]\n")
 	}
 	return err
 }
@@ -105,7 +137,7 @@ func (f *showFlags) entry(e *ledger.Entry, it chunk.Item) (*shownEntry, bool) {
 	}
 	wanted := len(f.tables) == 0
 	for _, m := range e.Public.Writes {
-		wanted = wanted || contains(f.tables, m.Name)
+		wanted = wanted || slices.Contains(f.tables, m.Name)
 		s.Tables = append(s.Tables, f.table(&m))
 	}
 	return s, wanted
@@ -121,15 +153,6 @@ func (f *showFlags) table(m *ledger.MapWrites) shownTable {
 		t.Rows[printable(w.Key)] = printable(w.Value)
 	}
 	return t
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 // printable is text as it is, and anything else in hex.
@@ -157,8 +180,8 @@ func (s *shownEntry) write(w io.Writer) {
 	fmt.Fprintln(w)
 	for _, t := range s.Tables {
 		fmt.Fprintf(w, "           %s: %d writes, %d removes\n", t.Name, t.Writes, t.Removes)
-		for k, v := range t.Rows {
-			fmt.Fprintf(w, "             %s = %s\n", k, v)
+		for _, k := range sortedKeys(t.Rows) {
+			fmt.Fprintf(w, "             %s = %s\n", k, t.Rows[k])
 		}
 	}
 }

@@ -14,9 +14,8 @@ import (
 )
 
 func (a *app) receiptCmd() *cobra.Command {
-	c := &cobra.Command{Use: "receipt", Short: "Check receipts, offline"}
-	c.AddCommand(a.receiptVerifyCmd())
-	return c
+	return a.group("receipt", "Check receipts, offline", "",
+		"  concordat receipt verify receipt.json --service-cert service_cert.pem", a.receiptVerifyCmd())
 }
 
 type receiptFlags struct {

@@ -31,7 +31,7 @@ func (a *app) ledgerVerifyCmd() *cobra.Command {
 			"Exit code 4 means that the ledger was altered or is incomplete; a part that is not signed yet is reported, not refused.",
 		Example: "  concordat ledger verify ledger --service-cert service_cert.pem\n" +
 			"  concordat ledger verify ledger --recovery-key member0_enc_privk.pem --recovery-key member1_enc_privk.pem",
-		Args: cobra.MinimumNArgs(1),
+		Args: atLeastOne("the ledger's directories"),
 		RunE: func(_ *cobra.Command, args []string) error { return a.verifyLedger(f, args) },
 	}
 	c.Flags().StringVar(&f.serviceCert, "service-cert", "", "certificate of the service the ledger must be of")
