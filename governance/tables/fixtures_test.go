@@ -129,5 +129,5 @@ func sorted(t *testing.T, row []byte) []byte {
 	if kept := doc.Append(nil); !bytes.Equal(kept, row) {
 		t.Errorf("row is not in the form a script writes:\n%s\n%s", row, kept)
 	}
-	return doc.Sorted().Append(nil)
+	return doc.Canonical().Append(nil)
 }

@@ -9,12 +9,13 @@
 package bundle
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"sort"
+
+	"concordat/ledger/jsondoc"
 )
 
 // Module is one source file; Name is its path below src with forward slashes.
@@ -56,7 +57,7 @@ func (b *Bundle) Hash() string {
 }
 
 // JSON is the bundle alone, as ccf-build-bundle writes bundle.json.
-func (b *Bundle) JSON() ([]byte, error) { return marshalPlain(b) }
+func (b *Bundle) JSON() ([]byte, error) { return jsondoc.Plain(b) }
 
 // Proposal is the whole proposal text, ready to be signed by a member.
 func (b *Bundle) Proposal(o Options) ([]byte, error) {
@@ -68,20 +69,9 @@ func (b *Bundle) Proposal(o Options) ([]byte, error) {
 		Name string `json:"name"`
 		Args args   `json:"args"`
 	}
-	return marshalPlain(struct {
+	return jsondoc.Plain(struct {
 		Actions []action `json:"actions"`
 	}{[]action{{"set_js_app", args{b, o.DisableBytecodeCache}}}})
-}
-
-// marshalPlain keeps source text readable: no escapes for HTML.
-func marshalPlain(v any) ([]byte, error) {
-	var out bytes.Buffer
-	e := json.NewEncoder(&out)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
 }
 
 func sortModules(m []Module) {

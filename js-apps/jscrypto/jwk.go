@@ -1,7 +1,6 @@
 package jscrypto
 
 import (
-	"bytes"
 	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -12,6 +11,8 @@ import (
 	"encoding/json"
 	"errors"
 	"math/big"
+
+	"concordat/ledger/jsondoc"
 )
 
 // maxJWKBytes bounds the JSON text of one key.
@@ -44,13 +45,11 @@ func PEMToJWK(form KeyForm, pemText string, kid *string) ([]byte, error) {
 		return nil, internalErrorf("Failed to convert pem to jwk: %v", err)
 	}
 	k.KID = kid
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(k); err != nil {
+	text, err := jsondoc.Plain(k)
+	if err != nil {
 		return nil, internalErrorf("Failed to convert pem to jwk: %v", err)
 	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	return text, nil
 }
 
 func pemToJWK(form KeyForm, text string) (*jsonWebKey, error) {

@@ -1,13 +1,14 @@
 package jwk
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
 	"sort"
 	"strings"
+
+	"concordat/ledger/jsondoc"
 )
 
 // MaxKeys bounds the keys of one set, so that one proposal cannot make a
@@ -95,7 +96,7 @@ func parseSet(issuer string, jwks []byte) (map[string]Entry, error) {
 		return nil, fmt.Errorf("set of %d bytes is over the limit of %d", len(jwks), MaxRowBytes)
 	}
 	var s set
-	if err := json.Unmarshal(jwks, &s); err != nil {
+	if err := jsondoc.Unmarshal(jwks, &s); err != nil {
 		return nil, err
 	}
 	if len(s.Keys) == 0 {
@@ -118,8 +119,8 @@ func parseSet(issuer string, jwks []byte) (map[string]Entry, error) {
 }
 
 func parseSetKey(issuer string, raw []byte) (string, Entry, error) {
-	k, err := parseWebKey(raw)
-	if err != nil {
+	var k webKey
+	if err := jsondoc.Unmarshal(raw, &k); err != nil {
 		return "", Entry{}, err
 	}
 	if k.KID == nil {
@@ -238,22 +239,10 @@ func dropCertificates(issuer string, t Tables) ([]Change, error) {
 		}
 		var value []byte
 		if len(left) > 0 {
-			value, failed = marshalPlain(left)
+			value, failed = jsondoc.Plain(left)
 		}
 		changes = append(changes, Change{Table: CertificatesTable, Key: kid, Value: value})
 		return failed == nil
 	})
 	return changes, failed
-}
-
-// marshalPlain is json.Marshal without HTML escapes: stored rows must have the
-// bytes other implementations write.
-func marshalPlain(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/big"
@@ -19,30 +18,17 @@ const (
 	maxRSABits = 16384
 )
 
-// webKey holds the JWK members that matter here (RFC 7517, RFC 7518).
+// webKey holds the JWK members that matter here (RFC 7517, RFC 7518). The reader
+// takes their names literally: "N" is not "n".
 type webKey struct {
-	KID, Issuer, N, E, CRV, X, Y *string
-	X5C                          []string
-}
-
-// parseWebKey picks members by exact name: the decoder of the standard library
-// would also take "N" for "n", which other implementations ignore.
-func parseWebKey(raw []byte) (*webKey, error) {
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &members); err != nil {
-		return nil, err
-	}
-	k := &webKey{}
-	for name, to := range map[string]any{
-		"kid": &k.KID, "issuer": &k.Issuer, "n": &k.N, "e": &k.E, "crv": &k.CRV, "x": &k.X, "y": &k.Y, "x5c": &k.X5C,
-	} {
-		if v, ok := members[name]; ok {
-			if err := json.Unmarshal(v, to); err != nil {
-				return nil, fmt.Errorf("%s: %w", name, err)
-			}
-		}
-	}
-	return k, nil
+	KID    *string  `json:"kid"`
+	Issuer *string  `json:"issuer"`
+	N      *string  `json:"n"`
+	E      *string  `json:"e"`
+	CRV    *string  `json:"crv"`
+	X      *string  `json:"x"`
+	Y      *string  `json:"y"`
+	X5C    []string `json:"x5c"`
 }
 
 // spki encodes the key as SubjectPublicKeyInfo. Raw members win over x5c, as

@@ -9,6 +9,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"concordat/ledger/jsondoc"
 )
 
 // Table names, newest layout first. Ledgers written before 6.0 hold
@@ -68,7 +70,7 @@ func ParseEntries(row []byte) ([]Entry, error) {
 
 // MarshalEntries encodes a KeysTable row: compact JSON, sorted keys, no HTML
 // escapes, the bytes that CCF stores.
-func MarshalEntries(entries []Entry) ([]byte, error) { return marshalPlain(entries) }
+func MarshalEntries(entries []Entry) ([]byte, error) { return jsondoc.Plain(entries) }
 
 // Key is a usable signing key with the rules that bind it.
 type Key struct {

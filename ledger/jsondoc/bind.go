@@ -29,16 +29,53 @@ func (o *Opaque) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// Marshal writes v as the native writer does: compact, keys in byte order,
-// numbers in canonical form.
-func Marshal(v any) ([]byte, error) {
+// Plain writes v compactly, fields and members in the order encoding/json gives
+// them (structs as declared, maps sorted), and escapes only what JSON demands.
+// It is Marshal for types whose fields stand in the wanted order already.
+func Plain(v any) ([]byte, error) {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
 		return nil, err
 	}
-	return Canonical(buf.Bytes())
+	return unescape(bytes.TrimSuffix(buf.Bytes(), []byte("\n"))), nil
+}
+
+// unescape writes out the characters that encoding/json escapes although JSON
+// does not ask for it: U+2028, U+2029, and U+FFFD for bytes that are not UTF-8.
+func unescape(b []byte) []byte {
+	if !bytes.Contains(b, []byte(`\u`)) {
+		return b
+	}
+	out := make([]byte, 0, len(b))
+	for i := 0; i < len(b); i++ {
+		if b[i] != '\\' {
+			out = append(out, b[i])
+			continue
+		}
+		if i+6 <= len(b) {
+			if c, needless := needless[string(b[i:i+6])]; needless {
+				out, i = append(out, c...), i+5
+				continue
+			}
+		}
+		out = append(out, b[i], b[i+1]) // an escape has at least two bytes; keeps "\\u2028" apart from "\u2028"
+		i++
+	}
+	return out
+}
+
+var needless = map[string]string{`\u2028`: "\u2028", `\u2029`: "\u2029", `\ufffd`: "\ufffd"}
+
+// Marshal writes v as the native writer does: compact, keys in byte order,
+// numbers in canonical form.
+func Marshal(v any) ([]byte, error) {
+	b, err := Plain(v)
+	if err != nil {
+		return nil, err
+	}
+	return Canonical(b)
 }
 
 // Canonical rewrites a document as the native writer does.
@@ -47,23 +84,7 @@ func Canonical(b []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return doc.Sorted().canonical().Append(nil), nil
-}
-
-func (v Value) canonical() Value {
-	switch v.kind {
-	case Number:
-		v.text, _ = canonicalNumber(v.text)
-	case Array:
-		for i := range v.items {
-			v.items[i] = v.items[i].canonical()
-		}
-	case Object:
-		for i := range v.members {
-			v.members[i].Value = v.members[i].Value.canonical()
-		}
-	}
-	return v
+	return doc.Canonical().Append(nil), nil
 }
 
 // Unmarshal reads b into v, a pointer to a type with json tags. Unlike

@@ -1,5 +1,5 @@
-// Package jsondoc reads and writes the JSON of governance tables, byte for byte
-// as the two writers of a CCF-compatible ledger do.
+// Package jsondoc reads and writes the JSON of tables, tokens and answers, byte
+// for byte as the two writers of a CCF-compatible service do.
 //
 // Native code writes objects compactly with their keys in byte order; the
 // constitution writes them in the order its JavaScript built them. Text is UTF-8
@@ -76,29 +76,42 @@ func (v Value) Items() []Value { return v.items }
 // Members are the members of an object, in order.
 func (v Value) Members() []Member { return v.members }
 
+// Literal is the text of a number, as it was read.
+func (v Value) Literal() (string, bool) { return v.text, v.kind == Number }
+
 // Get returns the member of an object, or null.
 func (v Value) Get(name string) Value {
-	for i := range v.members {
-		if v.members[i].Name == name {
-			return v.members[i].Value
-		}
-	}
-	return Value{}
+	member, _ := v.Lookup(name)
+	return member
 }
 
-// Sorted returns v with the members of every object in byte order of their names.
-func (v Value) Sorted() Value {
+// Lookup returns the member of an object; unlike Get it tells an absent member
+// from one that is null.
+func (v Value) Lookup(name string) (Value, bool) {
+	for i := range v.members {
+		if v.members[i].Name == name {
+			return v.members[i].Value, true
+		}
+	}
+	return Value{}, false
+}
+
+// Canonical returns v as the native writer has it: the members of every object
+// in byte order of their names, numbers in their one form.
+func (v Value) Canonical() Value {
 	switch v.kind {
+	case Number:
+		v.text, _ = canonicalNumber(v.text)
 	case Array:
 		items := make([]Value, len(v.items))
 		for i := range v.items {
-			items[i] = v.items[i].Sorted()
+			items[i] = v.items[i].Canonical()
 		}
 		v.items = items
 	case Object:
 		members := make([]Member, len(v.members))
 		for i, m := range v.members {
-			members[i] = Member{Name: m.Name, Value: m.Value.Sorted()}
+			members[i] = Member{Name: m.Name, Value: m.Value.Canonical()}
 		}
 		sort.Slice(members, func(i, j int) bool { return members[i].Name < members[j].Name })
 		v.members = members

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // TestCanonicalForm pins what the native writer makes of a document.
@@ -106,6 +107,48 @@ func FuzzParse(f *testing.F) {
 		twice, err := Canonical(once)
 		if err != nil || string(once) != string(twice) {
 			t.Fatalf("canonical form is not stable: %q then %q, %v", once, twice, err)
+		}
+	})
+}
+
+// TestPlain pins what is escaped, and that order is kept.
+func TestPlain(t *testing.T) {
+	for _, tt := range []struct {
+		v    any
+		want string
+	}{
+		{map[string]any{"b": 1, "a": []int{}, "c": nil}, `{"a":[],"b":1,"c":null}`},
+		{"<a> & é \u2028\u2029", "\"<a> & é \u2028\u2029\""},
+		{"\\u2028 \\\\ufffd", `"\\u2028 \\\\ufffd"`},
+		{"a\xffb", "\"a\ufffdb\""},
+		{"\x00\x1f\b\f\n\r\t\"\\/\x7f", `"\u0000\u001f\b\f\n\r\t\"\\/` + "\x7f\""},
+	} {
+		got, err := Plain(tt.v)
+		if err != nil || string(got) != tt.want {
+			t.Errorf("%q: %s %v, want %s", tt.v, got, err, tt.want)
+		}
+	}
+	if _, err := Plain(make(chan int)); err == nil {
+		t.Error("a channel was rendered")
+	}
+}
+
+// FuzzPlain checks that rendered texts are valid JSON for the same text, and valid UTF-8.
+func FuzzPlain(f *testing.F) {
+	for _, s := range []string{"", "a\xff", "\u2028", `\u2028`, "\\", "\ufffd", "<>&"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		b, err := Plain(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back string
+		if err := json.Unmarshal(b, &back); err != nil || !utf8.Valid(b) {
+			t.Fatalf("%q became %q: %v", s, b, err)
+		}
+		if want := strings.ToValidUTF8(s, "\ufffd"); utf8.ValidString(s) && back != want {
+			t.Fatalf("%q came back as %q", s, back)
 		}
 	})
 }

@@ -10,7 +10,6 @@
 package receipt
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -19,6 +18,7 @@ import (
 
 	"concordat/ledger"
 	"concordat/ledger/cose"
+	"concordat/ledger/jsondoc"
 	"concordat/ledger/merkle"
 )
 
@@ -208,13 +208,8 @@ func digestOf(s *string, what string) (*ledger.Digest, error) {
 	return &d, nil
 }
 
-// marshal is json.Marshal without escaping what browsers would not like.
+// marshal writes JSON as CCF does. Fields are declared in the order of their keys.
 func marshal(v any) []byte {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return nil // only texts, numbers and lists of them come here
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	b, _ := jsondoc.Plain(v) // only texts, numbers and lists of them come here
+	return b
 }

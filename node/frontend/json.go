@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"concordat/ledger/jsondoc"
 	"concordat/node/httpd"
 )
 
@@ -50,7 +51,8 @@ func position(body []byte, offset int) (line, column int) {
 	return 1 + bytes.Count(before, []byte("\n")), len(before) - 1 - last
 }
 
-// JSON answers 200 with v, honouring the accept header. A nil v answers 204.
+// JSON answers 200 with v, honouring the accept header. A nil v answers 204. Keys of maps are sorted; the fields of structs must be declared in the
+// order of their names.
 func (c *Context) JSON(v any) error {
 	if v == nil {
 		c.Resp.Status = http.StatusNoContent
@@ -61,9 +63,9 @@ func (c *Context) JSON(v any) error {
 			return err
 		}
 	}
-	body, err := Marshal(v)
+	body, err := jsondoc.Plain(v)
 	if err != nil {
-		return err
+		return fmt.Errorf("rendering a response: %w", err)
 	}
 	return c.Raw(http.StatusOK, applicationJSON, body)
 }
@@ -108,49 +110,6 @@ func notAcceptable(accept string) error {
 		"No supported content type in accept header: %s\nOnly application/json is currently supported", accept)
 }
 
-// Marshal renders v as CCF renders JSON: compact, HTML and non-ASCII characters as they are, invalid UTF-8 replaced. Keys of maps are sorted; the fields
-// of structs must be declared in the order of their names.
-func Marshal(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, fmt.Errorf("rendering a response: %w", err)
-	}
-	return unescapeUnicode(bytes.TrimSuffix(b.Bytes(), []byte("\n"))), nil
-}
-
-// unescapeUnicode writes out the characters that encoding/json escapes although JSON does not ask for it: U+2028, U+2029, and U+FFFD for bytes that
-// are not UTF-8.
-func unescapeUnicode(b []byte) []byte {
-	if !bytes.Contains(b, []byte(`\u`)) {
-		return b
-	}
-	out := make([]byte, 0, len(b))
-	for i := 0; i < len(b); i++ {
-		if b[i] != '\\' {
-			out = append(out, b[i])
-			continue
-		}
-		if i+6 <= len(b) {
-			switch string(b[i : i+6]) {
-			case `\u2028`:
-				out, i = append(out, "\u2028"...), i+5
-				continue
-			case `\u2029`:
-				out, i = append(out, "\u2029"...), i+5
-				continue
-			case `\ufffd`:
-				out, i = append(out, "\ufffd"...), i+5
-				continue
-			}
-		}
-		out = append(out, b[i], b[i+1]) // an escape has at least two bytes; keeps "\\u2028" apart from "\u2028"
-		i++
-	}
-	return out
-}
-
 // fail makes err the response: an *Error as it is, anything else a 500 with its text.
 func (c *Context) fail(err error) {
 	e, ok := asError(err)
@@ -178,9 +137,9 @@ type odataError struct {
 
 // Body renders the OData error.
 func (e *Error) Body() []byte {
-	b, err := Marshal(map[string]odataError{"error": {e.Code, e.Details, e.Message}})
+	b, err := jsondoc.Plain(map[string]odataError{"error": {e.Code, e.Details, e.Message}})
 	if err != nil { // details hold what JSON cannot say
-		b, _ = Marshal(map[string]odataError{"error": {e.Code, nil, e.Message}})
+		b, _ = jsondoc.Plain(map[string]odataError{"error": {e.Code, nil, e.Message}})
 	}
 	return b
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"unicode/utf8"
 )
 
 // TestRecordedAccept compares every recorded accept header on an endpoint that answers JSON.
@@ -75,47 +74,6 @@ func TestDecode(t *testing.T) {
 			t.Errorf("%s %q\n got %s\nwant %s", tt.method, tt.body, got, tt.want)
 		}
 	}
-}
-
-func TestMarshal(t *testing.T) {
-	for _, tt := range []struct {
-		v    any
-		want string
-	}{
-		{map[string]any{"b": 1, "a": []int{}, "c": nil}, `{"a":[],"b":1,"c":null}`},
-		{"<a> & é \u2028\u2029", "\"<a> & é \u2028\u2029\""},
-		{"\\u2028 \\\\ufffd", `"\\u2028 \\\\ufffd"`},
-		{"a\xffb", "\"a\ufffdb\""},
-		{"\x00\x1f\b\f\n\r\t\"\\/\x7f", `"\u0000\u001f\b\f\n\r\t\"\\/` + "\x7f\""},
-	} {
-		got, err := Marshal(tt.v)
-		if err != nil || string(got) != tt.want {
-			t.Errorf("%q: %s %v, want %s", tt.v, got, err, tt.want)
-		}
-	}
-	if _, err := Marshal(make(chan int)); err == nil {
-		t.Error("a channel was rendered")
-	}
-}
-
-// FuzzMarshal checks that rendered texts are valid JSON for the same text, and valid UTF-8.
-func FuzzMarshal(f *testing.F) {
-	for _, s := range []string{"", "a\xff", "\u2028", `\u2028`, "\\", "\ufffd", "<>&"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		b, err := Marshal(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var back string
-		if err := json.Unmarshal(b, &back); err != nil || !utf8.Valid(b) {
-			t.Fatalf("%q became %q: %v", s, b, err)
-		}
-		if want := strings.ToValidUTF8(s, "\ufffd"); utf8.ValidString(s) && back != want {
-			t.Fatalf("%q came back as %q", s, back)
-		}
-	})
 }
 
 // FuzzAccept checks that any header has one of the three answers.

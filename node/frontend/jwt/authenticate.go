@@ -49,7 +49,7 @@ func Authenticate(authorization string, present bool, tables jwk.Tables, now tim
 	}
 	for _, key := range keys { // the reason of the last key is the one reported
 		if f = t.check(key, now); f == nil {
-			return &Identity{KeyIssuer: key.Issuer, Header: []byte(dump(t.header)), Payload: []byte(dump(t.payload))}, nil
+			return &Identity{KeyIssuer: key.Issuer, Header: dump(t.header), Payload: dump(t.payload)}, nil
 		}
 	}
 	return nil, f

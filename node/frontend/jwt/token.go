@@ -3,9 +3,12 @@ package jwt
 import (
 	"encoding/base64"
 	"fmt"
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
-	"unicode/utf8"
+
+	"concordat/ledger/jsondoc"
 )
 
 // Challenge is the www-authenticate value that goes with a 401 of this policy.
@@ -42,8 +45,8 @@ func internal(format string, args ...any) *Failure {
 
 // token is a decoded, not yet verified token.
 type token struct {
-	header, payload object
-	signed          string // the text the signature covers
+	header, payload jsondoc.Value // objects
+	signed          string        // the text the signature covers
 	signature       []byte
 	kid             string
 	claims          claims
@@ -130,93 +133,109 @@ func decodePart(p string) ([]byte, *Failure) {
 
 const base64Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 
-func parseObjects(header, payload []byte) (h, p object, f *Failure) {
-	values := [2]any{}
+func parseObjects(header, payload []byte) (h, p jsondoc.Value, f *Failure) {
+	values := [2]jsondoc.Value{}
 	for i, raw := range [][]byte{header, payload} {
-		v, err := decodeJSON(raw)
+		v, err := jsondoc.Parse(raw)
 		if err != nil {
-			return nil, nil, refuse("JWT header or payload is not valid JSON: %v", err)
+			return h, p, refuse("JWT header or payload is not valid JSON: %v", err)
 		}
 		values[i] = v
 	}
-	h, ok := values[0].(object)
-	if !ok {
-		return nil, nil, refuse("JWT header or payload is not an object")
+	for _, v := range values {
+		if v.Kind() != jsondoc.Object {
+			return h, p, refuse("JWT header or payload is not an object")
+		}
 	}
-	if p, ok = values[1].(object); !ok {
-		return nil, nil, refuse("JWT header or payload is not an object")
-	}
-	return h, p, nil
+	return values[0], values[1], nil
 }
 
 // headerKID checks the header's schema. The algorithm must be one of the two
 // names, but the one that is used follows the key's type, so a wrong name
 // cannot choose a weaker check.
-func headerKID(h object) (string, *Failure) {
+func headerKID(h jsondoc.Value) (string, *Failure) {
 	for _, field := range []string{"alg", "kid"} {
-		if _, ok := h[field]; !ok {
+		v, ok := h.Lookup(field)
+		if !ok {
 			return "", refuse("JWT header does not follow schema: %s", missing(field, h))
 		}
-		if field == "alg" && h["alg"] != "RS256" && h["alg"] != "ES256" {
-			return "", refuse("JWT header does not follow schema: At #/alg: %s is not convertible to JwtCryptoAlgorithm", dump(h["alg"]))
+		if alg, _ := v.Str(); field == "alg" && alg != "RS256" && alg != "ES256" {
+			return "", refuse("JWT header does not follow schema: At #/alg: %s is not convertible to JwtCryptoAlgorithm", dump(v))
 		}
 	}
-	kid, ok := h["kid"].(string)
-	if !ok {
-		return "", wrongType("string", h["kid"])
-	}
-	return kid, nil
+	return text(h.Get("kid"))
 }
 
-func payloadClaims(p object) (claims, *Failure) {
+func payloadClaims(p jsondoc.Value) (claims, *Failure) {
 	var c claims
 	var f *Failure
 	for _, field := range []string{"exp", "iss"} {
-		if _, ok := p[field]; !ok {
+		if _, ok := p.Lookup(field); !ok {
 			return c, refuse("JWT payload is missing required field: %s", missing(field, p))
 		}
 		if field == "exp" {
-			if c.exp, f = seconds(p["exp"]); f != nil {
+			if c.exp, f = seconds(p.Get("exp")); f != nil {
 				return c, f
 			}
 		}
 	}
-	var ok bool
-	if c.iss, ok = p["iss"].(string); !ok {
-		return c, wrongType("string", p["iss"])
+	if c.iss, f = text(p.Get("iss")); f != nil {
+		return c, f
 	}
-	if v := p["nbf"]; v != nil {
+	if v := p.Get("nbf"); !v.IsNull() {
 		c.hasNBF = true
 		if c.nbf, f = seconds(v); f != nil {
 			return c, f
 		}
 	}
-	if v := p["tid"]; v != nil {
-		tid, ok := v.(string)
-		if !ok {
-			return c, wrongType("string", v)
+	if v := p.Get("tid"); !v.IsNull() {
+		tid, f := text(v)
+		if f != nil {
+			return c, f
 		}
 		c.tid = &tid
 	}
 	return c, nil
 }
 
+func text(v jsondoc.Value) (string, *Failure) {
+	s, ok := v.Str()
+	if !ok {
+		return "", wrongType("string", v)
+	}
+	return s, nil
+}
+
 // seconds converts a number as CCF's unsigned field does: fractions are cut
 // and negative numbers wrap around to a far future (corrections A4).
-func seconds(v any) (uint64, *Failure) {
-	n, ok := v.(number)
+func seconds(v jsondoc.Value) (uint64, *Failure) {
+	literal, ok := v.Literal()
 	if !ok {
 		return 0, wrongType("number", v)
 	}
-	return n.unsigned(), nil
+	if u, err := strconv.ParseUint(literal, 10, 64); err == nil {
+		return u, nil
+	}
+	if i, err := strconv.ParseInt(literal, 10, 64); err == nil {
+		return uint64(i), nil
+	}
+	f, _ := strconv.ParseFloat(literal, 64) // the reader takes no literal that this refuses
+	switch {
+	case f >= math.MaxUint64:
+		return math.MaxUint64, nil
+	case f < 0:
+		return uint64(int64(math.Max(f, math.MinInt64))), nil
+	}
+	return uint64(f), nil
 }
 
-func missing(field string, o object) string {
+func missing(field string, o jsondoc.Value) string {
 	return fmt.Sprintf("At #/: Missing required field '%s' in object: %s", field, dump(o))
 }
 
-func wrongType(want string, got any) *Failure {
-	return badInput("[json.exception.type_error.302] type must be %s, but is %s", want, typeName(got))
+func wrongType(want string, got jsondoc.Value) *Failure {
+	return badInput("[json.exception.type_error.302] type must be %s, but is %s", want, got.Kind())
 }
 
-func validUTF8(b []byte) bool { return utf8.Valid(b) }
+// dump prints a value as CCF's messages and caller objects show it.
+func dump(v jsondoc.Value) []byte { return v.Canonical().Append(nil) }
