@@ -126,7 +126,7 @@ func BenchmarkCommit(b *testing.B) {
 		name       string
 		goroutines int
 		rate       float64
-	}{{"1", 1, 0}, {"64", 64, 0}, {"64-nobucket", 64, -1}, {"1000", 1000, 0}} {
+	}{{"1", 1, 0}, {"1-nobucket", 1, -1}, {"64", 64, 0}, {"64-nobucket", 64, -1}, {"1000", 1000, 0}} {
 		b.Run(bench.name, func(b *testing.B) {
 			n := start(b, func(c *consensus.Config) { c.SigRate = bench.rate })
 			var mu sync.Mutex
