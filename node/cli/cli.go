@@ -109,8 +109,13 @@ func asNodeCommand(args []string) []string {
 func (a *app) fail(ran *cobra.Command, err error) int {
 	code := codeOf(err)
 	text := err.Error()
-	if code == exitUsage {
+	switch {
+	case code == exitUsage:
 		text += fmt.Sprintf("; see `%s --help`", ran.CommandPath())
+	case errors.Is(err, syscall.ECONNREFUSED):
+		text += ": is the service running there? Name its address with --url"
+	case isNotOpen(err):
+		text += " The service is not ready yet: try again once GET /node/ready/gov answers 204"
 	}
 	if a.output == "json" {
 		e := json.NewEncoder(a.Err)
@@ -130,13 +135,16 @@ func codeOf(err error) int {
 		return c.code
 	}
 	var s *client.ServiceError
-	if errors.As(err, &s) && (s.Code == "FrontendNotOpen" || s.Status == http.StatusServiceUnavailable) {
-		return exitNotReady
-	}
-	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, client.ErrInvalid) {
+	unavailable := errors.As(err, &s) && s.Status == http.StatusServiceUnavailable
+	if unavailable || isNotOpen(err) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, client.ErrInvalid) {
 		return exitNotReady
 	}
 	return exitError
+}
+
+func isNotOpen(err error) bool {
+	var s *client.ServiceError
+	return errors.As(err, &s) && s.Code == "FrontendNotOpen"
 }
 
 func (a *app) root() *cobra.Command {

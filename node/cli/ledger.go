@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
@@ -38,7 +40,7 @@ func (a *app) ledgerShowCmd() *cobra.Command {
 	}
 	c.Flags().Uint64Var(&f.from, "from", 1, "first seqno to print")
 	c.Flags().Uint64Var(&f.to, "to", ^uint64(0), "last seqno to print")
-	c.Flags().StringArrayVar(&f.tables, "table", nil, "only entries that touch this table; may be repeated")
+	c.Flags().StringArrayVar(&f.tables, "table", nil, "only this table, and only entries that touch it; may be repeated")
 	c.Flags().BoolVar(&f.values, "values", false, "print keys and values of public tables")
 	return c
 }
@@ -135,10 +137,13 @@ func (f *showFlags) entry(e *ledger.Entry, it chunk.Item) (*shownEntry, bool) {
 	if !e.Public.Claims.IsZero() {
 		s.Claims = e.Public.Claims.Hex()
 	}
+	s.Tables = []shownTable{}
 	wanted := len(f.tables) == 0
 	for _, m := range e.Public.Writes {
-		wanted = wanted || slices.Contains(f.tables, m.Name)
-		s.Tables = append(s.Tables, f.table(&m))
+		if len(f.tables) == 0 || slices.Contains(f.tables, m.Name) {
+			wanted = true
+			s.Tables = append(s.Tables, f.table(&m))
+		}
 	}
 	return s, wanted
 }
@@ -172,6 +177,14 @@ func hasControl(b []byte) bool {
 	return false
 }
 
+// oneLine quotes a text that would not stay on its line.
+func oneLine(s string) string {
+	if strings.ContainsAny(s, "\n\r\t") {
+		return strconv.Quote(s)
+	}
+	return s
+}
+
 func (s *shownEntry) write(w io.Writer) {
 	fmt.Fprintf(w, "%-10s %s+%d, %d bytes", s.ID, s.File, s.Offset, s.Size)
 	if s.Private > 0 {
@@ -181,7 +194,7 @@ func (s *shownEntry) write(w io.Writer) {
 	for _, t := range s.Tables {
 		fmt.Fprintf(w, "           %s: %d writes, %d removes\n", t.Name, t.Writes, t.Removes)
 		for _, k := range sortedKeys(t.Rows) {
-			fmt.Fprintf(w, "             %s = %s\n", k, t.Rows[k])
+			fmt.Fprintf(w, "             %s = %s\n", oneLine(k), oneLine(t.Rows[k]))
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -31,7 +32,10 @@ func (a *app) show(ctx context.Context, service *client.Client, args []string, a
 		if err != nil {
 			return err
 		}
-		_, err = a.Out.Write(append(text, '\n'))
+		if !bytes.HasSuffix(text, []byte("\n")) {
+			text = append(text, '\n')
+		}
+		_, err = a.Out.Write(text)
 		return err
 	}
 	p, err := service.Proposal(ctx, args[0])
