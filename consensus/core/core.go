@@ -9,7 +9,6 @@ import (
 	"go.etcd.io/raft/v3/raftpb"
 
 	"concordat/ledger"
-	"concordat/ledger/kv"
 	"concordat/ledger/merkle"
 )
 
@@ -74,7 +73,7 @@ func New(cfg Config) (*Core, error) {
 	c.tip = mark{last: o.Last, peaks: o.Peaks, leaf: o.LastLeaf, rotation: o.Rotation, lastSnapshot: o.LastSnapshot}
 	c.tip.rotation.ChunkSize = cfg.ChunkSize
 	c.views.restore(o)
-	c.log.init(cfg, o)
+	c.log.cfg = cfg
 	rn, err := raft.NewRawNode(&raft.Config{
 		ID: cfg.ID, ElectionTick: cfg.ElectionTick, HeartbeatTick: cfg.HeartbeatTick,
 		Storage: &c.log, Logger: raftLog{},
@@ -325,9 +324,6 @@ func (c *Core) Drain() {
 
 // Idle reports that everything sequenced is committed.
 func (c *Core) Idle() bool { return c.next == c.commit.Seqno+1 }
-
-// Conflicts lets a caller ask before it does more; Sequence asks anyway.
-func (c *Core) Conflicts(tx *kv.Tx) bool { return c.cfg.State.Conflicts(tx) }
 
 // RootAt tells the root over the ledger up to now, through tell, at once or when
 // the signatures and seals under way are done; ok is false when that ledger was

@@ -11,9 +11,9 @@ import (
 // Message is what peers exchange.
 type Message = raftpb.Message
 
-// Effects is what the core asks for. The shell takes it after every call and
-// carries it out in order: commits before appends of the same call may be told in
-// any order, appends themselves only in the order given.
+// Effects is what the core asks for. The shell takes it after every call. Appends
+// are carried out in the order in which they were asked for, over all calls; for
+// the rest no order matters.
 type Effects struct {
 	// Messages go to peers; losing one is harmless.
 	Messages []*Message

@@ -21,7 +21,6 @@ type segRef struct {
 	phase Phase
 
 	append uint64 // the Append that writes it
-	onDisk bool
 
 	// Until commit.
 	start *mark
@@ -44,8 +43,6 @@ type segmentLog struct {
 	tail                int    // bytes of entries in memory
 	released            uint64 // index up to which memory may have let go
 }
-
-func (l *segmentLog) init(cfg Config, o Origin) { l.cfg = cfg }
 
 func (l *segmentLog) last() uint64 { return l.baseIndex + uint64(len(l.refs)) }
 
@@ -87,7 +84,6 @@ func (l *segmentLog) stable(seq uint64, phase func(*segRef, Phase)) {
 	for l.stableTo < l.last() && l.at(l.stableTo+1).append <= seq {
 		l.stableTo++
 		r := l.at(l.stableTo)
-		r.onDisk = true
 		if r.phase == InLog {
 			phase(r, Stable)
 		}

@@ -158,14 +158,6 @@ func (s *segment) grow() *Slot {
 	return s.slot(s.count - 1)
 }
 
-// last is the seqno of the last transaction in the segment, signature included.
-func (s *segment) last() ledger.Seqno {
-	if s.phase == Open {
-		return s.first + uint64(s.count) - 1
-	}
-	return s.sig.Seqno
-}
-
 // recycle empties a segment whose slots nobody seals any more.
 func (s *segment) recycle() *segment {
 	for i := range s.count {
