@@ -20,9 +20,16 @@ type serviceFlags struct {
 	url, serviceCert string
 }
 
-func (f *serviceFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&f.url, "url", "https://127.0.0.1:8000", "address of the service")
+func (f *serviceFlags) add(c *cobra.Command, env func(string) string) {
+	c.Flags().StringVar(&f.url, "url", or(env("CONCORDAT_URL"), "https://127.0.0.1:8000"), "address of the service; CONCORDAT_URL is the default if set")
 	c.Flags().StringVar(&f.serviceCert, "service-cert", "service_cert.pem", "certificate of the service")
+}
+
+func or(value, otherwise string) string {
+	if value == "" {
+		return otherwise
+	}
+	return value
 }
 
 func (f *serviceFlags) connect() (*client.Client, error) {
@@ -45,8 +52,8 @@ type memberFlags struct {
 // times the longest a signature may take by default.
 const commitLimit = 10 * time.Second
 
-func (f *memberFlags) add(c *cobra.Command) {
-	f.serviceFlags.add(c)
+func (f *memberFlags) add(c *cobra.Command, env func(string) string) {
+	f.serviceFlags.add(c, env)
 	c.Flags().StringVar(&f.cert, "member-cert", "", "certificate of the member who signs")
 	c.Flags().StringVar(&f.key, "member-key", "", "private key of the member who signs")
 	c.Flags().BoolVar(&f.wait, "wait", true, "wait until the service committed the transaction")
@@ -133,7 +140,7 @@ func (a *app) activateCmd() *cobra.Command {
 			return waitErr
 		},
 	}
-	f.add(c)
+	f.add(c, a.env)
 	return c
 }
 
@@ -161,7 +168,7 @@ func (a *app) proposeCmd() *cobra.Command {
 			})
 		},
 	}
-	f.add(c)
+	f.add(c, a.env)
 	c.Flags().BoolVar(&vote, "vote", false, "also vote for it: proposing alone is no vote")
 	return c
 }
@@ -202,7 +209,7 @@ func (a *app) voteCmd() *cobra.Command {
 			})
 		},
 	}
-	f.add(c)
+	f.add(c, a.env)
 	c.Flags().BoolVar(&no, "no", false, "vote against")
 	c.Flags().StringVar(&ballot, "ballot", "", "file with a ballot script")
 	return c
@@ -221,7 +228,7 @@ func (a *app) withdrawCmd() *cobra.Command {
 			})
 		},
 	}
-	f.add(c)
+	f.add(c, a.env)
 	return c
 }
 
@@ -242,7 +249,7 @@ func (a *app) showCmd() *cobra.Command {
 			return a.show(c.Context(), service, args, actions)
 		},
 	}
-	f.add(c)
+	f.add(c, a.env)
 	c.Flags().BoolVar(&actions, "actions", false, "print the proposal's text as it was submitted")
 	return c
 }

@@ -24,12 +24,15 @@ const envPrefix = "CONCORDAT_"
 // Overrides are values over the file, by dotted key.
 type Overrides map[string]string
 
+// addressVariable is the command line's default for --url; it is no key of the file.
+const addressVariable = envPrefix + "URL"
+
 // Environment picks the overriding variables out of an environment of NAME=VALUE.
 func Environment(environ []string) Overrides {
 	o := Overrides{}
 	for _, pair := range environ {
 		name, value, _ := strings.Cut(pair, "=")
-		if key, ok := strings.CutPrefix(name, envPrefix); ok {
+		if key, ok := strings.CutPrefix(name, envPrefix); ok && name != addressVariable {
 			o[strings.ToLower(strings.ReplaceAll(key, "__", "."))] = value
 		}
 	}

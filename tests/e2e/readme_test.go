@@ -45,7 +45,7 @@ func TestREADMEWalkthrough(t *testing.T) {
 	// All but the last block run while the service does, the last one after it.
 	live := strings.Join(blocks[1:len(blocks)-1], "\n")
 	last := blocks[len(blocks)-1]
-	got := runShell(t, dir, change.Replace(live))
+	got := runShell(t, dir, change.Replace(live), "CONCORDAT_URL=https://127.0.0.1:"+port)
 	expect(t, got, []string{"Accepted", `"balance":30`, "receipt.json is valid", "the receipt is not valid", "exit code 4"})
 	stop()
 	enter := blocks[1] // sets PATH and the folder, as the reader's terminal still has them
@@ -116,12 +116,13 @@ func shell(t *testing.T, dir, script string) *exec.Cmd {
 	return cmd
 }
 
-func runShell(t *testing.T, dir, script string) string {
+func runShell(t *testing.T, dir, script string, env ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-c", script)
 	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), env...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\nscript:\n%s\noutput:\n%s", err, script, out)
