@@ -2,7 +2,6 @@ package governance_test
 
 import (
 	"bytes"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,32 +10,10 @@ import (
 	"concordat/governance/tables"
 	"concordat/ledger"
 	"concordat/ledger/chunk"
+	"concordat/ledger/fixture"
 	"concordat/ledger/jsondoc"
 	"concordat/ledger/kv"
 )
-
-// fixtures is the folder of recorded material beside the repository.
-func fixtures(t *testing.T, name string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = filepath.Dir(dir)
-	}
-	path := filepath.Join(dir, "..", "shared", "fixtures", name)
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("recorded material is not beside the repository: ", path)
-	}
-	return path
-}
 
 // founding reads the first entry that a CCF service wrote.
 func founding(t *testing.T, dir string) ledger.WriteSet {
@@ -62,7 +39,7 @@ func founding(t *testing.T, dir string) ledger.WriteSet {
 func TestGenesisIsThatOfCCF(t *testing.T) {
 	for _, name := range []string{"solo_js", "trio_log", "owner_p256", "rollback_trio"} {
 		t.Run(name, func(t *testing.T) {
-			want := founding(t, filepath.Join(fixtures(t, "ccf-services"), name, "ledger"))
+			want := founding(t, filepath.Join(fixture.Dir(t, "ccf-services"), name, "ledger"))
 			store := kv.New(kv.NewMemBase(), kv.Options{})
 			defer store.Close()
 			store.Apply(governance.GenesisID, want)

@@ -2,7 +2,6 @@ package ledger_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +10,7 @@ import (
 	"testing"
 
 	"concordat/ledger"
+	"concordat/ledger/fixture"
 	"concordat/ledger/merkle"
 	"concordat/ledger/share"
 )
@@ -102,7 +102,7 @@ func checkTree(t *testing.T, s *service, trees []merkle.Frontier, e *ledger.Entr
 		Root string `json:"root"`
 	}
 	row, _ := singleton(e, tableSignatures)
-	decode(t, row, &signature)
+	fixture.Decode(t, row, &signature)
 	root := trees[e.Seqno].Root()
 	if root.Hex() != signature.Root || table.Root() != root {
 		t.Errorf("%v: root %s, table %s, signed %s", e.ID(), root.Hex(), table.Root().Hex(), signature.Root)
@@ -136,7 +136,7 @@ func (s *service) facts(t *testing.T) facts {
 		} `json:"verified"`
 	}
 	if b, err := os.ReadFile(filepath.Join(s.dir, "facts.json")); err == nil {
-		decode(t, b, &live)
+		fixture.Decode(t, b, &live)
 		return facts{live.Verified.Root, live.Verified.Last, live.Verified.Secrets}
 	}
 	v := vectors(t, s.name)
@@ -163,16 +163,10 @@ type vector struct {
 
 func vectors(t *testing.T, name string) vector {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(fixtures(t), "ccf-ledgers", "vectors.json"))
-	if err != nil {
-		t.Skip(err)
-	}
 	var all struct {
 		Ledgers map[string]vector `json:"ledgers"`
 	}
-	if err := json.Unmarshal(b, &all); err != nil {
-		t.Fatal(err)
-	}
+	fixture.JSON(t, &all, "ccf-ledgers", "vectors.json")
 	return all.Ledgers[name]
 }
 

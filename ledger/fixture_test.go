@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"os"
@@ -16,6 +15,7 @@ import (
 
 	"concordat/ledger"
 	"concordat/ledger/chunk"
+	"concordat/ledger/fixture"
 	"concordat/ledger/merkle"
 	"concordat/ledger/secret"
 	"concordat/ledger/share"
@@ -52,40 +52,10 @@ type reshare struct {
 
 // eachService runs f on every service among the fixtures.
 func eachService(t *testing.T, f func(t *testing.T, s *service)) {
-	dirs, err := filepath.Glob(filepath.Join(fixtures(t), "ccf-*", "*", "ledger"))
-	if err != nil || len(dirs) == 0 {
-		t.Skipf("no ledgers among the fixtures: %v", err)
-	}
-	for _, dir := range dirs {
+	for _, dir := range fixture.Glob(t, "ccf-*/*/ledger") {
 		dir = filepath.Dir(dir)
 		t.Run(filepath.Base(dir), func(t *testing.T) { f(t, loadService(t, dir)) })
 	}
-}
-
-// fixtures finds the ledgers that CCF wrote, which lie beside the repository.
-func fixtures(t testing.TB) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for !exists(filepath.Join(dir, "go.mod")) {
-		up := filepath.Dir(dir)
-		if up == dir {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = up
-	}
-	dir = filepath.Join(dir, "..", "shared", "fixtures")
-	if !exists(dir) {
-		t.Skipf("no fixtures in %s", dir)
-	}
-	return dir
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }
 
 func loadService(t *testing.T, dir string) *service {
@@ -121,7 +91,7 @@ func (s *service) restore(t *testing.T) {
 			var config struct {
 				Threshold int `json:"recovery_threshold"`
 			}
-			decode(t, b, &config)
+			fixture.Decode(t, b, &config)
 			threshold = config.Threshold
 		}
 		if b, ok := singleton(e, tableShares); ok {
@@ -129,7 +99,7 @@ func (s *service) restore(t *testing.T) {
 		}
 		if b, ok := singleton(e, tableSecrets); ok {
 			row := secretRow{at: e.Seqno}
-			decode(t, b, &row)
+			fixture.Decode(t, b, &row)
 			rows = append(rows, row)
 		}
 	}
@@ -187,7 +157,7 @@ func openReshare(t *testing.T, id ledger.TxID, b []byte, threshold int, keys map
 		Shares  map[string][]byte `json:"encrypted_shares"`
 		Wrapped []byte            `json:"wrapped_latest_ledger_secret"`
 	}
-	decode(t, b, &row)
+	fixture.Decode(t, b, &row)
 	r := reshare{id: id, threshold: threshold, wrapped: row.Wrapped}
 	var full [][]byte
 	for member, sealed := range row.Shares {
@@ -259,13 +229,6 @@ func singleton(e *ledger.Entry, table string) ([]byte, bool) {
 		}
 	}
 	return nil, false
-}
-
-func decode(t *testing.T, b []byte, v any) {
-	t.Helper()
-	if err := json.Unmarshal(b, v); err != nil {
-		t.Fatalf("%v in %.200s", err, b)
-	}
 }
 
 // frontiers returns the trees over leaves 0..n-1 for every n up to all entries.

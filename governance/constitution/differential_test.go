@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -16,6 +14,7 @@ import (
 	"concordat/js-apps/api"
 	"concordat/ledger"
 	"concordat/ledger/chunk"
+	"concordat/ledger/fixture"
 	"concordat/ledger/kv"
 )
 
@@ -23,24 +22,7 @@ import (
 // the constitution that service had.
 func recorded(t *testing.T, name string) (*kv.Store, string) {
 	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = filepath.Dir(dir)
-	}
-	path := filepath.Join(dir, "..", "shared", "fixtures", "ccf-services", name, "ledger")
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("the recorded ledgers are not beside the repository: ", path)
-	}
-	d, err := chunk.OpenDir(path)
+	d, err := chunk.OpenDir(fixture.Dir(t, "ccf-services", name, "ledger"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,53 +2,19 @@ package tables_test
 
 import (
 	"bytes"
-	"os"
 	"path/filepath"
 	"testing"
 
 	"concordat/governance/tables"
 	"concordat/ledger"
 	"concordat/ledger/chunk"
+	"concordat/ledger/fixture"
 	"concordat/ledger/jsondoc"
 )
 
-// fixtures is the folder of recorded material beside the repository.
-func fixtures(t *testing.T) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = filepath.Dir(dir)
-	}
-	path := filepath.Join(dir, "..", "shared", "fixtures")
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("the recorded ledgers are not beside the repository: ", path)
-	}
-	return path
-}
-
 func ledgers(t *testing.T) []string {
 	t.Helper()
-	var dirs []string
-	for _, pattern := range []string{"ccf-services/*/ledger*", "ccf-ledgers/*/ledger"} {
-		found, err := filepath.Glob(filepath.Join(fixtures(t), pattern))
-		if err != nil {
-			t.Fatal(err)
-		}
-		dirs = append(dirs, found...)
-	}
-	if len(dirs) == 0 {
-		t.Skip("no recorded ledgers")
-	}
-	return dirs
+	return append(fixture.Glob(t, "ccf-services/*/ledger*"), fixture.Glob(t, "ccf-ledgers/*/ledger")...)
 }
 
 // TestEveryRecordedRow reads every row of every framework table that CCF services

@@ -16,14 +16,13 @@ import (
 
 	"concordat/js-apps/api"
 	"concordat/ledger"
+	"concordat/ledger/fixture"
 	"concordat/ledger/kv"
 )
 
 // The recorded answers of a running CCF node are replayed here against this
 // package alone: routing is done by the test, there is no authentication, and
 // what needs a network of nodes is left to the end-to-end tests.
-
-const fixtures = "../../../shared/fixtures/js-probes"
 
 type probeCall struct {
 	ID, Probe, Kind, Note string
@@ -119,14 +118,8 @@ var elsewhere = map[string]bool{
 
 func loadProbes(t *testing.T) []probeCall {
 	t.Helper()
-	raw, err := os.ReadFile(filepath.Join(fixtures, "calls.json"))
-	if err != nil {
-		t.Skip("no recorded probes beside this repository: ", err)
-	}
 	var all struct{ Calls []probeCall }
-	if err := json.Unmarshal(raw, &all); err != nil {
-		t.Fatal(err)
-	}
+	fixture.JSON(t, &all, "js-probes", "calls.json")
 	return all.Calls
 }
 
@@ -236,7 +229,7 @@ func (n *probeNode) act(name string, args json.RawMessage) {
 }
 
 func (n *probeNode) deploy(probe string) {
-	dir := filepath.Join(fixtures, "bundles", probe)
+	dir := fixture.Dir(n.t, "js-probes", "bundles", probe)
 	raw, err := os.ReadFile(filepath.Join(dir, "app.json"))
 	if err != nil {
 		n.t.Fatal(err)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"concordat/ledger/fixture"
 )
 
 const goodEndpoint = `{"js_module":"m.js","js_function":"f","forwarding_required":"never","mode":"readonly","authn_policies":[]}`
@@ -206,16 +208,11 @@ func TestBuild(t *testing.T) {
 
 // TestRecordedBundles reads every probe bundle that a CCF node accepted.
 func TestRecordedBundles(t *testing.T) {
-	root := "../../../shared/fixtures/js-probes/bundles"
-	dirs, err := os.ReadDir(root)
-	if err != nil {
-		t.Skipf("recordings not present: %v", err)
-	}
-	for _, d := range dirs {
-		if _, err := Build(filepath.Join(root, d.Name())); err != nil {
+	for _, dir := range fixture.Glob(t, "js-probes/bundles/*") {
+		if _, err := Build(dir); err != nil {
 			t.Log(err)
-			if d.Name() != "auth-all-of" { // deployed on purpose with policies that fail at dispatch
-				t.Errorf("%s: %v", d.Name(), err)
+			if filepath.Base(dir) != "auth-all-of" { // deployed on purpose with policies that fail at dispatch
+				t.Errorf("%s: %v", dir, err)
 			}
 		}
 	}

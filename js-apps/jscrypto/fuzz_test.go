@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"concordat/ledger/fixture"
 )
 
 // seedPEM adds every recorded key and certificate, if present.
@@ -14,7 +16,7 @@ func seedPEM(f *testing.F) {
 	f.Add("")
 	f.Add("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
 	f.Add("-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n")
-	paths, _ := filepath.Glob("../../../shared/fixtures/js-probes/keys/*.pem")
+	paths, _ := filepath.Glob(filepath.Join(fixture.Root(f), "../shared/fixtures/js-probes/keys/*.pem"))
 	for _, path := range paths {
 		if text, err := os.ReadFile(path); err == nil {
 			f.Add(string(text))

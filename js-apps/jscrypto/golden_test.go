@@ -6,41 +6,18 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"os"
-	"path/filepath"
 	"reflect"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"concordat/ledger/fixture"
 )
 
 // The recorded probes of a running CCF node are the contract. Each case of a
 // probe is either expressed here in Go or listed as the binding's business
 // (argument counts and JavaScript types), so that none is left out unnoticed.
-
-// fixtures finds the shared recordings beside the repository.
-func fixtures(t testing.TB, elem ...string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("go.mod not found")
-		}
-		dir = filepath.Dir(dir)
-	}
-	path := filepath.Join(append([]string{dir, "..", "shared", "fixtures"}, elem...)...)
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("recordings not present: %v", err)
-	}
-	return path
-}
 
 // probe is one probe's source text and recorded answers.
 type probe struct {
@@ -57,10 +34,6 @@ type answer struct {
 
 func loadProbe(t *testing.T, name string) probe {
 	t.Helper()
-	text, err := os.ReadFile(fixtures(t, "js-probes", "calls.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var recorded struct {
 		Calls []struct {
 			Probe, Kind string
@@ -68,9 +41,7 @@ func loadProbe(t *testing.T, name string) probe {
 			Body        struct{ Text string }
 		}
 	}
-	if err := json.Unmarshal(text, &recorded); err != nil {
-		t.Fatal(err)
-	}
+	fixture.JSON(t, &recorded, "js-probes", "calls.json")
 	p := probe{answers: map[string]answer{}}
 	for _, c := range recorded.Calls {
 		if c.Probe != name || c.Kind != "call" {
@@ -82,10 +53,7 @@ func loadProbe(t *testing.T, name string) probe {
 		}
 		p.answers[strings.TrimPrefix(c.Request.Target, "/app/c/")] = a
 	}
-	source, err := os.ReadFile(fixtures(t, "js-probes", "bundles", name, "src", "cases.js"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	source := fixture.Read(t, "js-probes", "bundles", name, "src", "cases.js")
 	p.source = string(source)
 	return p
 }
@@ -113,10 +81,7 @@ func (p probe) literal(t *testing.T, name string, i int) []byte {
 
 func testKey(t testing.TB, name string) string {
 	t.Helper()
-	b, err := os.ReadFile(fixtures(t, "js-probes", "keys", name+".pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := fixture.Read(t, "js-probes", "keys", name+".pem")
 	return string(b)
 }
 

@@ -5,14 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"sort"
 	"strings"
 	"testing"
 
 	"concordat/js-apps/api"
 	"concordat/js-apps/apptest"
+	"concordat/ledger/fixture"
 )
 
 // transcript is one recorded request and its answer.
@@ -42,14 +41,8 @@ func transcripts(t *testing.T, files ...string) []transcript {
 	t.Helper()
 	var all []transcript
 	for _, name := range files {
-		text, err := os.ReadFile(filepath.Join("..", "..", "..", "shared", "fixtures", "http-transcripts", name))
-		if err != nil {
-			t.Skipf("recordings not present: %v", err)
-		}
 		var part []transcript
-		if err := json.Unmarshal(text, &part); err != nil {
-			t.Fatal(err)
-		}
+		fixture.JSON(t, &part, "http-transcripts", name)
 		all = append(all, part...)
 	}
 	sort.SliceStable(all, func(i, j int) bool { return all[i].Seq < all[j].Seq })

@@ -2,13 +2,12 @@ package logging
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"reflect"
 	"regexp"
 	"testing"
 
 	"concordat/js-apps/bundle"
+	"concordat/ledger/fixture"
 )
 
 func load(t *testing.T) *bundle.Bundle {
@@ -59,17 +58,11 @@ func TestExports(t *testing.T) {
 // TestRecordedEndpoints: the endpoints that the recorded requests were made
 // with are declared with the very properties they had.
 func TestRecordedEndpoints(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", "..", "..", "shared", "fixtures", "http-transcripts", "held-out-steps.json"))
-	if err != nil {
-		t.Skipf("recordings not present: %v", err)
-	}
 	var steps []struct {
 		ID   string
 		COSE *struct{ Payload *json.RawMessage }
 	}
-	if err := json.Unmarshal(text, &steps); err != nil {
-		t.Fatal(err)
-	}
+	fixture.JSON(t, &steps, "http-transcripts", "held-out-steps.json")
 	ours := parse(t, load(t).Metadata)
 	for _, s := range steps {
 		if s.ID != "01-opening.set-js-app.create" {

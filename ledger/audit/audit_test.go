@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"concordat/ledger"
+	"concordat/ledger/fixture"
 	"concordat/ledger/secret"
 )
 
@@ -32,7 +33,7 @@ func TestRecordedLedgersAreAccepted(t *testing.T) {
 // TestReportsAgreeWithTheFacts compares the counts of the report with those of
 // an independent parser.
 func TestReportsAgreeWithTheFacts(t *testing.T) {
-	for _, service := range glob(t, fixture(t, "ccf-services"), "*", "ledger") {
+	for _, service := range glob(t, fixture.Dir(t, "ccf-services"), "*", "ledger") {
 		service = filepath.Dir(service)
 		var facts struct {
 			Verified struct {
@@ -47,9 +48,7 @@ func TestReportsAgreeWithTheFacts(t *testing.T) {
 				Tables       map[string]int
 			}
 		}
-		if err := json.Unmarshal(read(t, filepath.Join(service, "facts.json")), &facts); err != nil {
-			t.Fatal(err)
-		}
+		fixture.Decode(t, fixture.File(t, filepath.Join(service, "facts.json")), &facts)
 		f, r := facts.Verified, audited(t, options(t, service), filepath.Join(service, "ledger"))
 		if r.Entries != f.Entries || r.Last.String() != f.Last || r.Signatures != f.Signatures || r.COSESignatures != f.COSE || r.Root.Hex() != f.Root {
 			t.Errorf("%s: counts differ from the facts:\n%s", filepath.Base(service), r.Summary())
@@ -66,11 +65,9 @@ func TestReportsAgreeWithTheFacts(t *testing.T) {
 // TestLedgersOnTheWay audits ledgers as they were before, during and after
 // recoveries, with the names their files had then.
 func TestLedgersOnTheWay(t *testing.T) {
-	service := fixture(t, "ccf-services", "recover_twice_log")
+	service := fixture.Dir(t, "ccf-services", "recover_twice_log")
 	var facts struct{ Midway map[string][]string }
-	if err := json.Unmarshal(read(t, filepath.Join(service, "facts.json")), &facts); err != nil {
-		t.Fatal(err)
-	}
+	fixture.Decode(t, fixture.File(t, filepath.Join(service, "facts.json")), &facts)
 	certs := map[string]string{"0": "service_cert_0.pem", "1": "service_cert_1.pem", "2": "service_cert_2.pem"}
 	status := map[string]string{
 		"0_before_recovery": open, "1_recovering": recovering, "1_waiting": waiting, "1_one_share": waiting,
@@ -79,7 +76,7 @@ func TestLedgersOnTheWay(t *testing.T) {
 	for name, files := range facts.Midway {
 		dir := compose(t, files, filepath.Join(service, "midway", name, "ledger"), filepath.Join(service, "ledger"))
 		o := options(t, service)
-		o.Snapshots, o.ServiceCert = nil, read(t, filepath.Join(service, "common", certs[name[:1]]))
+		o.Snapshots, o.ServiceCert = nil, fixture.File(t, filepath.Join(service, "common", certs[name[:1]]))
 		r := audited(t, o, dir)
 		if !r.OK() || r.Service.Status != status[name] || r.Opened == 0 {
 			t.Errorf("%s:\n%s", name, r.Summary())
@@ -114,10 +111,10 @@ func TestPartialLedgers(t *testing.T) {
 // TestPartialLedgersCatchChanges changes an entry in front of the first
 // signature of a partial ledger.
 func TestPartialLedgersCatchChanges(t *testing.T) {
-	service := fixture(t, "ccf-services", "owner_p256")
+	service := fixture.Dir(t, "ccf-services", "owner_p256")
 	dir := compose(t, []string{"ledger_8-21.committed", "ledger_22-23.committed", "ledger_24-31.committed", "ledger_32"}, filepath.Join(service, "ledger"))
 	name := filepath.Join(dir, "ledger_8-21.committed")
-	b := read(t, name)
+	b := fixture.File(t, name)
 	b[8+8+3] ^= 1
 	write(t, name, b)
 	r := audited(t, Options{ServiceCert: options(t, service).ServiceCert, Partial: true}, dir)
@@ -152,10 +149,10 @@ func TestEntriesNearDamageAreStillChecked(t *testing.T) {
 
 // TestTornTails audits files of nodes that were killed while writing.
 func TestTornTails(t *testing.T) {
-	service := fixture(t, "ccf-services", "aborted_recovery")
+	service := fixture.Dir(t, "ccf-services", "aborted_recovery")
 	before := []string{"ledger_1-2.committed", "ledger_3-10.committed", "ledger_11-25.committed"}
 	dir := compose(t, append(before, "ledger_26"), filepath.Join(service, "midway", "0_torn_before_recovery"), filepath.Join(service, "ledger"))
-	o := Options{ServiceCert: read(t, filepath.Join(service, "common", "service_cert_0.pem"))}
+	o := Options{ServiceCert: fixture.File(t, filepath.Join(service, "common", "service_cert_0.pem"))}
 	r := audited(t, o, dir)
 	if !r.OK() || r.Torn == nil || r.Torn.File != "ledger_26" || r.LastSigned != (ledger.TxID{View: 2, Seqno: 25}) {
 		t.Fatalf("torn before recovery:\n%s", r.Summary())
@@ -171,14 +168,14 @@ func TestTornTails(t *testing.T) {
 }
 
 func TestNodesThatFellBehind(t *testing.T) {
-	service := fixture(t, "ccf-services", "rollback_trio")
+	service := fixture.Dir(t, "ccf-services", "rollback_trio")
 	o := options(t, service)
 	committed := compose(t, []string{"ledger_1-2.committed", "ledger_3-7.committed", "ledger_8-12.committed"}, filepath.Join(service, "ledger"))
 	r := audited(t, o, committed, filepath.Join(service, "ledger_old_primary"))
 	if !r.OK() || r.Last.View != 2 || r.Opened != r.Entries {
 		t.Errorf("a primary whose last entries were rolled back:\n%s", r.Summary())
 	}
-	trio := fixture(t, "ccf-services", "trio_log")
+	trio := fixture.Dir(t, "ccf-services", "trio_log")
 	r = audited(t, options(t, trio), filepath.Join(trio, "ledger_killed_primary"))
 	if snapshotsBeyond := r.invalid; snapshotsBeyond == 0 || r.Last.Seqno < 66 {
 		t.Errorf("snapshots taken later must not be accepted for the ledger of a killed primary:\n%s", r.Summary())
@@ -193,7 +190,7 @@ func TestNodesThatFellBehind(t *testing.T) {
 // TestTwoDirectories reads a ledger that is spread over a main and a read-only
 // directory, with committed files in both.
 func TestTwoDirectories(t *testing.T) {
-	trio := fixture(t, "ccf-services", "trio_log")
+	trio := fixture.Dir(t, "ccf-services", "trio_log")
 	o := options(t, trio)
 	r := audited(t, o, filepath.Join(trio, "ledger"), filepath.Join(trio, "ledger_killed_primary"))
 	if !r.OK() || r.Entries != 124 {
@@ -218,7 +215,7 @@ func mentions(r *Report, s Severity, file, text string) bool {
 }
 
 func TestDamagedDirectories(t *testing.T) {
-	service := fixture(t, "ccf-services", "recover_twice_log")
+	service := fixture.Dir(t, "ccf-services", "recover_twice_log")
 	all := make([]string, 0, 12)
 	for _, path := range glob(t, service, "ledger", "*") {
 		all = append(all, filepath.Base(path))
@@ -239,7 +236,7 @@ func TestDamagedDirectories(t *testing.T) {
 			"ledger_3-11.committed", "its name ends at 11, its entries at 12"},
 		"other name": {all, func(dir string) { rename(t, dir, "ledger_78", "ledger_79") }, "ledger_79", "78"},
 		"overlap": {all, func(dir string) {
-			write(t, filepath.Join(dir, "ledger_11-13.committed"), read(t, filepath.Join(dir, "ledger_40-41.committed")))
+			write(t, filepath.Join(dir, "ledger_11-13.committed"), fixture.File(t, filepath.Join(dir, "ledger_40-41.committed")))
 		}, "ledger_11-13.committed", "overlaps ledger_3-12.committed"},
 		"cut": {all, func(dir string) { truncate(t, filepath.Join(dir, "ledger_3-12.committed"), 5000) }, "ledger_3-12.committed", "positions table"},
 		"open but called committed": {all, func(dir string) { rename(t, dir, "ledger_78", "ledger_78-89.committed") },
@@ -273,7 +270,7 @@ func truncate(t *testing.T, name string, size int64) {
 // TestOtherChunkSizes offers a file whose entries are in a longer one too, as
 // nodes with different chunk sizes have them.
 func TestOtherChunkSizes(t *testing.T) {
-	service := fixture(t, "ccf-services", "owner_p256")
+	service := fixture.Dir(t, "ccf-services", "owner_p256")
 	other := t.TempDir()
 	write(t, filepath.Join(other, "ledger_8-13.committed"), []byte("not read"))
 	r := verifyWith(t, service, other)
@@ -288,10 +285,10 @@ func verifyWith(t *testing.T, service, other string) *Report {
 
 // TestDifferingCopies offers two committed files for the same entries.
 func TestDifferingCopies(t *testing.T) {
-	service := fixture(t, "ccf-services", "owner_p256")
+	service := fixture.Dir(t, "ccf-services", "owner_p256")
 	other := compose(t, []string{"ledger_8-21.committed"}, filepath.Join(service, "ledger"))
 	name := filepath.Join(other, "ledger_8-21.committed")
-	b := read(t, name)
+	b := fixture.File(t, name)
 	b[3000] ^= 1
 	write(t, name, b)
 	r := verifyWith(t, service, other)
@@ -303,10 +300,10 @@ func TestDifferingCopies(t *testing.T) {
 // TestTheChangedEntryIsNamed changes one byte in the middle of a ledger: the
 // report names that entry, and everything after it is still checked.
 func TestTheChangedEntryIsNamed(t *testing.T) {
-	service := fixture(t, "ccf-services", "owner_p256")
+	service := fixture.Dir(t, "ccf-services", "owner_p256")
 	dir := compose(t, []string{"ledger_1-2.committed", "ledger_3-7.committed", "ledger_8-21.committed", "ledger_22-23.committed", "ledger_24-31.committed", "ledger_32"}, filepath.Join(service, "ledger"))
 	name := filepath.Join(dir, "ledger_8-21.committed")
-	b := read(t, name)
+	b := fixture.File(t, name)
 	b[8+8+3] ^= 1 // the GCM tag of the first entry of the file, 2.8
 	write(t, name, b)
 	r := audited(t, Options{ServiceCert: options(t, service).ServiceCert}, dir)
@@ -316,19 +313,19 @@ func TestTheChangedEntryIsNamed(t *testing.T) {
 }
 
 func TestAnotherServiceIsNotAccepted(t *testing.T) {
-	service, other := fixture(t, "ccf-services", "owner_p256"), fixture(t, "ccf-services", "solo_js")
+	service, other := fixture.Dir(t, "ccf-services", "owner_p256"), fixture.Dir(t, "ccf-services", "solo_js")
 	r := audited(t, Options{ServiceCert: options(t, other).ServiceCert}, filepath.Join(service, "ledger"))
 	if r.OK() || !mentions(r, Invalid, "", "the certificate given is of service") {
 		t.Errorf("%s", r.Summary())
 	}
-	old := read(t, filepath.Join(service, "common", "service_cert_0.pem"))
+	old := fixture.File(t, filepath.Join(service, "common", "service_cert_0.pem"))
 	if r = audited(t, Options{ServiceCert: old}, filepath.Join(service, "ledger")); r.OK() {
 		t.Error("the certificate from before the recovery is accepted for the ledger after it")
 	}
 }
 
 func TestWrongSecretsAreNoticed(t *testing.T) {
-	service := fixture(t, "ccf-services", "rollback_trio")
+	service := fixture.Dir(t, "ccf-services", "rollback_trio")
 	s, err := secret.FromBytes(make([]byte, secret.Size))
 	if err != nil {
 		t.Fatal(err)
@@ -346,7 +343,7 @@ func TestWrongSecretsAreNoticed(t *testing.T) {
 }
 
 func TestTooFewRecoveryKeys(t *testing.T) {
-	service := fixture(t, "ccf-services", "trio_log")
+	service := fixture.Dir(t, "ccf-services", "trio_log")
 	o := options(t, service)
 	o.RecoveryKeys, o.Snapshots = o.RecoveryKeys[:1], nil
 	r := audited(t, o, filepath.Join(service, "ledger"))
@@ -356,7 +353,7 @@ func TestTooFewRecoveryKeys(t *testing.T) {
 }
 
 func TestForeignSnapshots(t *testing.T) {
-	service, other := fixture(t, "ccf-services", "owner_p256"), fixture(t, "ccf-services", "solo_js")
+	service, other := fixture.Dir(t, "ccf-services", "owner_p256"), fixture.Dir(t, "ccf-services", "solo_js")
 	o := options(t, service)
 	o.Snapshots = glob(t, other, "snapshots", "*")
 	if r := audited(t, o, filepath.Join(service, "ledger")); r.OK() || r.Snapshots != 0 {
@@ -372,7 +369,7 @@ func TestForeignSnapshots(t *testing.T) {
 // TestOtherHistories audits the ledger of a primary that was voted out with what
 // clients of the others know.
 func TestOtherHistories(t *testing.T) {
-	service := fixture(t, "ccf-services", "rollback_trio")
+	service := fixture.Dir(t, "ccf-services", "rollback_trio")
 	o := options(t, service)
 	o.AtLeast = ledger.TxID{View: 3, Seqno: 27}
 	o.Receipts = append(glob(t, service, "receipts", "*.receipt.cose"), glob(t, service, "receipts", "?.??.json")...)
@@ -397,7 +394,7 @@ func TestEnvironment(t *testing.T) {
 	if _, err := Verify([]string{filepath.Join(t.TempDir(), "none")}, Options{}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no directory: %v", err)
 	}
-	service := fixture(t, "ccf-services", "owner_p256")
+	service := fixture.Dir(t, "ccf-services", "owner_p256")
 	if _, err := Verify([]string{filepath.Join(service, "ledger")}, Options{ServiceCert: []byte("x")}); err == nil {
 		t.Error("a certificate that is none")
 	}
@@ -410,7 +407,7 @@ func TestEnvironment(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	service := fixture(t, "ccf-services", "owner_p256")
+	service := fixture.Dir(t, "ccf-services", "owner_p256")
 	dir := compose(t, []string{"ledger_3-7.committed", "ledger_8-21.committed"}, filepath.Join(service, "ledger"))
 	if r := audited(t, Options{MaxFindings: 2}, dir); len(r.Findings) > 2 || r.Dropped == 0 || r.OK() {
 		t.Errorf("%d findings, %d more", len(r.Findings), r.Dropped)

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"concordat/ledger/fixture"
 )
 
 // flips is how many bytes the short run changes; FLIP=all changes every one.
@@ -24,7 +26,7 @@ func newFlipper(t *testing.T, o Options, from string, names ...string) *flipper 
 	t.Helper()
 	f := &flipper{t: t, dir: compose(t, names, from), o: o, files: map[string][]byte{}}
 	for _, name := range names {
-		f.files[name] = read(t, filepath.Join(f.dir, name))
+		f.files[name] = fixture.File(t, filepath.Join(f.dir, name))
 	}
 	f.clean = audited(t, o, f.dir)
 	if !f.clean.OK() {
@@ -70,7 +72,7 @@ func (f *flipper) check(name string, offset int, mask byte) {
 }
 
 func smallLedger(t *testing.T) (service string, names []string) {
-	service = fixture(t, "ccf-services", "owner_p256")
+	service = fixture.Dir(t, "ccf-services", "owner_p256")
 	for _, path := range glob(t, service, "ledger", "*") {
 		names = append(names, filepath.Base(path))
 	}

@@ -5,36 +5,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"concordat/ledger/fixture"
 )
-
-// fixture finds recorded data beside the repository, or skips.
-func fixture(t testing.TB, path ...string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		dir = filepath.Dir(dir)
-	}
-	name := filepath.Join(append([]string{dir, "..", "shared", "fixtures"}, path...)...)
-	if _, err := os.Stat(name); err != nil {
-		t.Skipf("no recorded data at ../shared/fixtures/%s", filepath.Join(path...))
-	}
-	return name
-}
-
-func read(t testing.TB, name string) []byte {
-	t.Helper()
-	b, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
 
 func write(t testing.TB, name string, b []byte) {
 	t.Helper()
@@ -56,11 +29,11 @@ func glob(t testing.TB, parts ...string) []string {
 func options(t testing.TB, service string) Options {
 	t.Helper()
 	o := Options{
-		ServiceCert: read(t, filepath.Join(service, "common", "service_cert.pem")),
+		ServiceCert: fixture.File(t, filepath.Join(service, "common", "service_cert.pem")),
 		Snapshots:   glob(t, service, "snapshots", "*.committed"),
 	}
 	for _, name := range glob(t, service, "common", "member*_enc_privk.pem") {
-		o.RecoveryKeys = append(o.RecoveryKeys, read(t, name))
+		o.RecoveryKeys = append(o.RecoveryKeys, fixture.File(t, name))
 	}
 	return o
 }
@@ -70,7 +43,7 @@ func services(t testing.TB) []string {
 	t.Helper()
 	var out []string
 	for _, group := range []string{"ccf-ledgers", "ccf-services"} {
-		for _, dir := range glob(t, fixture(t, group), "*", "ledger") {
+		for _, dir := range glob(t, fixture.Dir(t, group), "*", "ledger") {
 			out = append(out, filepath.Dir(dir))
 		}
 	}

@@ -2,7 +2,6 @@ package chunk_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"maps"
 	"os"
 	"path/filepath"
@@ -12,6 +11,7 @@ import (
 
 	"concordat/ledger"
 	"concordat/ledger/chunk"
+	"concordat/ledger/fixture"
 )
 
 // chunkSize is what the recorded services were configured with: "20KB".
@@ -170,7 +170,7 @@ func TestDirReadsFilesOfAServiceUnderWay(t *testing.T) {
 		{"recover_twice_log/midway/0_before_recovery/ledger", false, 42, 0, false},
 		{"recover_twice_log/midway/1_one_share/ledger", true, 44, 0, false},
 	} {
-		path := filepath.Join(fixtures(t), "ccf-services", c.dir)
+		path := fixture.Dir(t, "ccf-services", c.dir)
 		d, err := chunk.DirOptions{Recovery: c.recovery}.Open(path)
 		if err != nil {
 			t.Skip(err)
@@ -194,10 +194,6 @@ func TestDirReadsFilesOfAServiceUnderWay(t *testing.T) {
 
 // What an independent parser found in each file.
 func TestDirAgreesWithTheFacts(t *testing.T) {
-	b, err := os.ReadFile(filepath.Join(fixtures(t), "ccf-ledgers", "vectors.json"))
-	if err != nil {
-		t.Skip(err)
-	}
 	type file struct {
 		File    string       `json:"file"`
 		Entries uint64       `json:"entries"`
@@ -211,11 +207,9 @@ func TestDirAgreesWithTheFacts(t *testing.T) {
 			Chunks []file `json:"chunks"`
 		} `json:"ledgers"`
 	}
-	if err := json.Unmarshal(b, &vectors); err != nil {
-		t.Fatal(err)
-	}
+	fixture.JSON(t, &vectors, "ccf-ledgers", "vectors.json")
 	for name, want := range vectors.Ledgers {
-		d, err := chunk.OpenDir(filepath.Join(fixtures(t), "ccf-ledgers", name, "ledger"))
+		d, err := chunk.OpenDir(fixture.Dir(t, "ccf-ledgers", name, "ledger"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,45 +1,16 @@
 package chunk_test
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	"concordat/ledger/chunk"
+	"concordat/ledger/fixture"
 )
-
-// fixtures finds the ledgers that CCF wrote, which lie beside the repository.
-func fixtures(t testing.TB) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = up
-	}
-	dir = filepath.Join(dir, "..", "shared", "fixtures")
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("no fixtures: %v", err)
-	}
-	return dir
-}
 
 // ledgerDirs lists every directory of final ledgers among the fixtures.
 func ledgerDirs(t testing.TB) []string {
 	t.Helper()
-	dirs, err := filepath.Glob(filepath.Join(fixtures(t), "ccf-*", "*", "ledger"))
-	if err != nil || len(dirs) == 0 {
-		t.Skipf("no ledgers among the fixtures: %v", err)
-	}
-	return dirs
+	return fixture.Glob(t, "ccf-*/*/ledger")
 }
 
 func TestDirReadsLedgersOfCCF(t *testing.T) {

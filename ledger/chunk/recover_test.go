@@ -13,6 +13,7 @@ import (
 
 	"concordat/ledger"
 	"concordat/ledger/chunk"
+	"concordat/ledger/fixture"
 )
 
 // copyFiles puts files of a fixture into a directory that may be changed.
@@ -32,7 +33,7 @@ func copyFiles(t *testing.T, to string, files map[string][]byte) {
 // a seqno, and what lay open then.
 func before(t *testing.T, service, midway string, committed ledger.Seqno) (dir string, final map[string][]byte) {
 	t.Helper()
-	base := filepath.Join(fixtures(t), "ccf-services", service)
+	base := fixture.Dir(t, "ccf-services", service)
 	final = readDir(t, filepath.Join(base, "ledger"))
 	files := readDir(t, filepath.Join(base, "midway", midway))
 	for name, b := range final {
@@ -57,7 +58,7 @@ func TestRecoverGoesTheWayOfCCF(t *testing.T) {
 	if got := readDir(t, dir); !bytes.Equal(got["ledger_42-43.committed"], final["ledger_42-43.committed"]) || got["ledger_42"] != nil {
 		t.Errorf("after taking over: %q", slices.Sorted(maps.Keys(got)))
 	}
-	all := segments(t, filepath.Join(fixtures(t), "ccf-services", "recover_twice_log", "ledger"))
+	all := segments(t, fixture.Dir(t, "ccf-services", "recover_twice_log", "ledger"))
 	for _, segment := range all {
 		if firstSeqno(segment) <= 43 {
 			continue
@@ -107,7 +108,7 @@ func checkNames(t *testing.T, dir string, want ...string) {
 // attempt left is set aside.
 func TestRecoverDropsTheTornTailAndEarlierAttempts(t *testing.T) {
 	dir, final := before(t, "aborted_recovery", "0_torn_before_recovery", 25)
-	old := readDir(t, filepath.Join(fixtures(t), "ccf-services", "aborted_recovery", "midway", "1_after_aborted_attempt"))
+	old := readDir(t, fixture.Dir(t, "ccf-services", "aborted_recovery", "midway", "1_after_aborted_attempt"))
 	copyFiles(t, dir, old)
 	w, err := chunk.Recover(dir, 25, chunk.Options{})
 	if err != nil {

@@ -7,26 +7,26 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"concordat/ledger"
+	"concordat/ledger/fixture"
 	"concordat/ledger/keys"
 	"concordat/ledger/merkle"
 )
 
 func serviceCerts(t *testing.T, service string) []*x509.Certificate {
 	t.Helper()
-	names, err := filepath.Glob(filepath.Join(fixture(t, "ccf-services", service), "common", "service_cert*.pem"))
+	names, err := filepath.Glob(filepath.Join(fixture.Dir(t, "ccf-services", service), "common", "service_cert*.pem"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var certs []*x509.Certificate
 	for _, name := range names {
-		cert, err := keys.ParseCertPEM(read(t, name))
+		cert, err := keys.ParseCertPEM(fixture.File(t, name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -41,20 +41,18 @@ func recordedSignature(t *testing.T, name string) []byte {
 	var answer struct {
 		Signature []byte `json:"cose_signature"`
 	}
-	if err := json.Unmarshal(read(t, name), &answer); err != nil {
-		t.Fatal(err)
-	}
+	fixture.Decode(t, fixture.File(t, name), &answer)
 	return answer.Signature
 }
 
 func TestRecordedReceiptsAreRebuiltAndVerify(t *testing.T) {
-	names, err := filepath.Glob(filepath.Join(fixture(t, "ccf-services"), "*", "receipts", "*.receipt.cose"))
+	names, err := filepath.Glob(filepath.Join(fixture.Dir(t, "ccf-services"), "*", "receipts", "*.receipt.cose"))
 	if err != nil || len(names) < 40 {
 		t.Fatalf("%d receipts, %v", len(names), err)
 	}
 	for _, name := range names {
 		base := strings.TrimSuffix(name, ".receipt.cose")
-		receipt, proof, signature := read(t, name), read(t, base+".proof.cbor"), recordedSignature(t, base+".signature.json")
+		receipt, proof, signature := fixture.File(t, name), fixture.File(t, base+".proof.cbor"), recordedSignature(t, base+".signature.json")
 		built, err := BuildReceipt(signature, proof)
 		if err != nil || !bytes.Equal(built, receipt) {
 			t.Fatalf("%s: rebuilt differently: %v", name, err)
@@ -87,19 +85,17 @@ func verifiesWithOne(t *testing.T, name string, receipt []byte) bool {
 }
 
 func TestRecordedIdentitiesLeadToTheOldKey(t *testing.T) {
-	names, err := filepath.Glob(filepath.Join(fixture(t, "ccf-services"), "*", "receipts", "*.endorsements.json"))
+	names, err := filepath.Glob(filepath.Join(fixture.Dir(t, "ccf-services"), "*", "receipts", "*.endorsements.json"))
 	if err != nil || len(names) == 0 {
 		t.Fatalf("%d answers, %v", len(names), err)
 	}
 	for _, name := range names {
 		var answer struct{ Endorsements [][]byte }
-		if err := json.Unmarshal(read(t, name), &answer); err != nil {
-			t.Fatal(err)
-		}
+		fixture.Decode(t, fixture.File(t, name), &answer)
 		if strings.Contains(name, "_signature_") {
 			continue // a signature transaction has no receipt
 		}
-		receipt, err := ParseReceipt(read(t, strings.TrimSuffix(name, ".endorsements.json")+".receipt.cose"))
+		receipt, err := ParseReceipt(fixture.File(t, strings.TrimSuffix(name, ".endorsements.json")+".receipt.cose"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -126,7 +122,7 @@ func TestRecordedIdentitiesLeadToTheOldKey(t *testing.T) {
 }
 
 func serviceCert(t *testing.T, receipt string) *x509.Certificate {
-	cert, err := keys.ParseCertPEM(read(t, filepath.Join(filepath.Dir(filepath.Dir(receipt)), "common", "service_cert.pem")))
+	cert, err := keys.ParseCertPEM(fixture.File(t, filepath.Join(filepath.Dir(filepath.Dir(receipt)), "common", "service_cert.pem")))
 	if err != nil {
 		t.Fatal(err)
 	}

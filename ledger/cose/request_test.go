@@ -8,10 +8,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"path/filepath"
 	"strings"
 	"testing"
 
+	"concordat/ledger/fixture"
 	"concordat/ledger/keys"
 )
 
@@ -50,9 +50,7 @@ func (s step) body(t *testing.T) []byte {
 func recordedSteps(t *testing.T, group string) []step {
 	t.Helper()
 	var steps []step
-	if err := json.Unmarshal(read(t, fixture(t, "http-transcripts", group+".json")), &steps); err != nil {
-		t.Fatal(err)
-	}
+	fixture.JSON(t, &steps, "http-transcripts", group+".json")
 	return steps
 }
 
@@ -128,9 +126,7 @@ func checkSignature(t *testing.T, s step, r *Request) int {
 func identity(t *testing.T, name string) []byte {
 	t.Helper()
 	var all struct{ Files map[string]string }
-	if err := json.Unmarshal(read(t, fixture(t, "http-transcripts", "identities.json")), &all); err != nil {
-		t.Fatal(err)
-	}
+	fixture.JSON(t, &all, "http-transcripts", "identities.json")
 	return []byte(all.Files[name+"_cert.pem"])
 }
 
@@ -244,16 +240,13 @@ func errText(err error) string {
 }
 
 func TestMemberKeysOfTheFixturesSignAcceptably(t *testing.T) {
-	names, err := filepath.Glob(filepath.Join(fixture(t, "ccf-services"), "*", "common", "member*_cert.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	names := fixture.Glob(t, "ccf-services/*/common/member*_cert.pem")
 	for _, name := range names {
-		key, err := keys.ParsePrivateKeyPEM(read(t, strings.Replace(name, "_cert.pem", "_privk.pem", 1)))
+		key, err := keys.ParsePrivateKeyPEM(fixture.File(t, strings.Replace(name, "_cert.pem", "_privk.pem", 1)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		cert, err := keys.ParseCertPEM(read(t, name))
+		cert, err := keys.ParseCertPEM(fixture.File(t, name))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"concordat/ledger/fixture"
 )
 
 var start = time.Date(2026, 11, 23, 17, 24, 50, 123, time.UTC)
@@ -40,26 +42,6 @@ func mustCert(t testing.TB, text []byte, err error) *x509.Certificate {
 		t.Fatal(err)
 	}
 	return cert
-}
-
-// fixture finds recorded data beside the repository, or skips.
-func fixture(t testing.TB, path ...string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		dir = filepath.Dir(dir)
-	}
-	name := filepath.Join(append([]string{dir, "..", "shared", "fixtures"}, path...)...)
-	if _, err := os.Stat(name); err != nil {
-		t.Skipf("no recorded data at ../shared/fixtures/%s", filepath.Join(path...))
-	}
-	return name
 }
 
 func TestSignaturesOfEveryCurve(t *testing.T) {
@@ -166,7 +148,7 @@ func shape(c *x509.Certificate) string {
 
 func readCert(t *testing.T, path ...string) *x509.Certificate {
 	t.Helper()
-	text, err := os.ReadFile(fixture(t, path...))
+	text, err := os.ReadFile(fixture.Dir(t, path...))
 	return mustCert(t, text, err)
 }
 
@@ -195,10 +177,7 @@ func TestServiceCertHasTheShapeOfCCFs(t *testing.T) {
 }
 
 func TestNodeCertsHaveTheShapeOfCCFs(t *testing.T) {
-	text, err := os.ReadFile(fixture(t, "ccf-services", "solo_js", "receipts", "2.15.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := fixture.Read(t, "ccf-services", "solo_js", "receipts", "2.15.json")
 	var receipt struct{ Cert string }
 	if err := json.Unmarshal(text, &receipt); err != nil {
 		t.Fatal(err)
@@ -315,10 +294,7 @@ func TestRefusedRequests(t *testing.T) {
 }
 
 func TestRecordedRequestIsEndorsed(t *testing.T) {
-	text, err := os.ReadFile(fixture(t, "ccf-services", "join_wire", "wire_real_joiner", "2_post.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := fixture.Read(t, "ccf-services", "join_wire", "wire_real_joiner", "2_post.json")
 	var rec struct {
 		Body string `json:"body_text"`
 	}
@@ -376,10 +352,7 @@ func TestTrailingNULIsTolerated(t *testing.T) {
 }
 
 func TestRecordedIDs(t *testing.T) {
-	text, err := os.ReadFile(fixture(t, "ccf-services", "solo_js", "facts.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := fixture.Read(t, "ccf-services", "solo_js", "facts.json")
 	var facts struct {
 		Members map[string]struct{ ID string }
 	}

@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,46 +14,15 @@ import (
 
 	"concordat/ledger"
 	"concordat/ledger/cose"
+	"concordat/ledger/fixture"
 	"concordat/ledger/keys"
 	"concordat/ledger/merkle"
 )
 
-// fixture finds recorded data beside the repository, or skips.
-func fixture(t testing.TB, path ...string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		dir = filepath.Dir(dir)
-	}
-	name := filepath.Join(append([]string{dir, "..", "shared", "fixtures"}, path...)...)
-	if _, err := os.Stat(name); err != nil {
-		t.Skipf("no recorded data at ../shared/fixtures/%s", filepath.Join(path...))
-	}
-	return name
-}
-
-func read(t testing.TB, name string) []byte {
-	t.Helper()
-	b, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
 // recorded lists the recorded JSON receipts.
 func recorded(t testing.TB) []string {
 	t.Helper()
-	names, err := filepath.Glob(filepath.Join(fixture(t, "ccf-services"), "*", "receipts", "*.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	names := fixture.Glob(t, "ccf-services/*/receipts/*.json")
 	var out []string
 	for _, name := range names {
 		if !strings.HasSuffix(name, ".endorsements.json") && !strings.HasSuffix(name, ".signature.json") {
@@ -73,7 +41,7 @@ func verifyWithAny(t testing.TB, receiptName string, b []byte, o Options) (*Verd
 	}
 	var v *Verdict
 	for _, cert := range certs {
-		if v, err = Verify(b, read(t, cert), o); err == nil {
+		if v, err = Verify(b, fixture.File(t, cert), o); err == nil {
 			return v, nil
 		}
 	}
@@ -84,7 +52,7 @@ func TestRecordedReceiptsVerify(t *testing.T) {
 	names := recorded(t)
 	endorsed := 0
 	for _, name := range names {
-		b, js, o := read(t, name), strings.Contains(name, "js_historical"), Options{}
+		b, js, o := fixture.File(t, name), strings.Contains(name, "js_historical"), Options{}
 		if js {
 			b, o = shownByApplication(t, b)
 		}
@@ -128,10 +96,10 @@ func shownByApplication(t *testing.T, b []byte) ([]byte, Options) {
 }
 
 func TestEveryFlippedByteOfARecordedReceiptShows(t *testing.T) {
-	dir := fixture(t, "ccf-services", "recover_twice_log")
-	service := read(t, filepath.Join(dir, "common", "service_cert.pem"))
+	dir := fixture.Dir(t, "ccf-services", "recover_twice_log")
+	service := fixture.File(t, filepath.Join(dir, "common", "service_cert.pem"))
 	for _, name := range []string{"epoch2_2.17.json", "epoch2_6.83.json", "epoch2_6.83.receipt.cose"} {
-		b := read(t, filepath.Join(dir, "receipts", name))
+		b := fixture.File(t, filepath.Join(dir, "receipts", name))
 		o := Options{}
 		good, err := Verify(b, service, o)
 		if err != nil {

@@ -3,9 +3,7 @@ package snapshot
 import (
 	"bytes"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -13,38 +11,10 @@ import (
 	"testing"
 
 	"concordat/ledger"
+	"concordat/ledger/fixture"
 	"concordat/ledger/receipt"
 	"concordat/ledger/secret"
 )
-
-// fixture finds recorded data beside the repository, or skips.
-func fixture(t testing.TB, path ...string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		dir = filepath.Dir(dir)
-	}
-	name := filepath.Join(append([]string{dir, "..", "shared", "fixtures"}, path...)...)
-	if _, err := os.Stat(name); err != nil {
-		t.Skipf("no recorded data at ../shared/fixtures/%s", filepath.Join(path...))
-	}
-	return name
-}
-
-func read(t testing.TB, name string) []byte {
-	t.Helper()
-	b, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
 
 // secretsOf returns the ledger secrets of a recorded service by start.
 func secretsOf(t testing.TB, service string) map[ledger.Seqno]*secret.Secret {
@@ -52,9 +22,7 @@ func secretsOf(t testing.TB, service string) map[ledger.Seqno]*secret.Secret {
 	var facts struct {
 		Verified struct{ Secrets map[string]string }
 	}
-	if err := json.Unmarshal(read(t, filepath.Join(service, "facts.json")), &facts); err != nil {
-		t.Fatal(err)
-	}
+	fixture.Decode(t, fixture.File(t, filepath.Join(service, "facts.json")), &facts)
 	out := map[ledger.Seqno]*secret.Secret{}
 	for start, text := range facts.Verified.Secrets {
 		n, err := strconv.ParseUint(start, 10, 64)
@@ -84,7 +52,7 @@ func secretAt(secrets map[ledger.Seqno]*secret.Secret, seqno ledger.Seqno) *secr
 
 func recorded(t testing.TB) []string {
 	t.Helper()
-	names, err := filepath.Glob(filepath.Join(fixture(t, "ccf-services"), "*", "snapshots", "*.committed"))
+	names, err := filepath.Glob(filepath.Join(fixture.Dir(t, "ccf-services"), "*", "snapshots", "*.committed"))
 	if err != nil || len(names) < 10 {
 		t.Fatalf("%d snapshots: %v", len(names), err)
 	}
@@ -93,7 +61,7 @@ func recorded(t testing.TB) []string {
 
 func TestRecordedSnapshotsVerifyAndAreRebuilt(t *testing.T) {
 	for _, file := range recorded(t) {
-		b, service := read(t, file), filepath.Dir(filepath.Dir(file))
+		b, service := fixture.File(t, file), filepath.Dir(filepath.Dir(file))
 		s, err := Parse(b)
 		if err != nil {
 			t.Fatalf("%s: %v", file, err)
@@ -126,7 +94,7 @@ func verifyWithAny(t *testing.T, service string, s *Snapshot, name Name) error {
 		t.Fatal(err)
 	}
 	for _, cert := range certs {
-		if _, err = s.Verify(read(t, cert), name, receipt.Options{}); err == nil {
+		if _, err = s.Verify(fixture.File(t, cert), name, receipt.Options{}); err == nil {
 			return nil
 		}
 	}
@@ -134,21 +102,21 @@ func verifyWithAny(t *testing.T, service string, s *Snapshot, name Name) error {
 }
 
 func TestOlderSnapshotVerifies(t *testing.T) {
-	dir := fixture(t, "ccf-ledgers", "expired_service")
-	s, err := Parse(read(t, filepath.Join(dir, "snapshots", "snapshot_61_62.committed")))
+	dir := fixture.Dir(t, "ccf-ledgers", "expired_service")
+	s, err := Parse(fixture.File(t, filepath.Join(dir, "snapshots", "snapshot_61_62.committed")))
 	if err != nil {
 		t.Fatal(err)
 	}
-	cert := read(t, filepath.Join(dir, "common", "service_cert.pem"))
+	cert := fixture.File(t, filepath.Join(dir, "common", "service_cert.pem"))
 	if _, err := s.Verify(cert, Name{Seqno: 61, Evidence: 62, Committed: true}, receipt.Options{}); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func TestEveryFlippedByteOfASnapshotShows(t *testing.T) {
-	file := fixture(t, "ccf-services", "owner_p256", "snapshots", "snapshot_31_32.committed")
-	cert := read(t, filepath.Join(filepath.Dir(file), "..", "common", "service_cert.pem"))
-	b := read(t, file)
+	file := fixture.Dir(t, "ccf-services", "owner_p256", "snapshots", "snapshot_31_32.committed")
+	cert := fixture.File(t, filepath.Join(filepath.Dir(file), "..", "common", "service_cert.pem"))
+	b := fixture.File(t, file)
 	good, err := Parse(b)
 	if err != nil {
 		t.Fatal(err)
@@ -170,14 +138,14 @@ func TestEveryFlippedByteOfASnapshotShows(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	file := fixture(t, "ccf-services", "owner_p256", "snapshots", "snapshot_31_32.committed")
+	file := fixture.Dir(t, "ccf-services", "owner_p256", "snapshots", "snapshot_31_32.committed")
 	common := filepath.Join(filepath.Dir(file), "..", "common")
-	cert, b := read(t, filepath.Join(common, "service_cert.pem")), read(t, file)
+	cert, b := fixture.File(t, filepath.Join(common, "service_cert.pem")), fixture.File(t, file)
 	s, err := Parse(b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := Parse(read(t, filepath.Join(filepath.Dir(file), "snapshot_21_22.committed")))
+	other, err := Parse(fixture.File(t, filepath.Join(filepath.Dir(file), "snapshot_21_22.committed")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +161,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		"no receipt":      {&bare, cert, Name{}, "has no receipt"},
 		"foreign receipt": {&swapped, cert, Name{}, "is not about a snapshot with digest"},
-		"other service":   {s, read(t, filepath.Join(common, "service_cert_0.pem")), Name{}, "not signed by the service certificate"},
+		"other service":   {s, fixture.File(t, filepath.Join(common, "service_cert_0.pem")), Name{}, "not signed by the service certificate"},
 		"renamed":         {s, cert, Name{Seqno: 31, Evidence: 33}, "its name says"},
 	} {
 		if _, err := c.s.Verify(c.cert, c.name, receipt.Options{}); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), c.want) {

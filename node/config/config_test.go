@@ -2,42 +2,21 @@ package config
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-)
 
-func fixture(t testing.TB, name string) []byte {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; ; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Skip("no go.mod above the test")
-		}
-	}
-	b, err := os.ReadFile(filepath.Join(dir, "..", "shared", "fixtures", filepath.FromSlash(name)))
-	if err != nil {
-		t.Skipf("recorded configuration is not here: %v", err)
-	}
-	return b
-}
+	"concordat/ledger/fixture"
+)
 
 const minimal = `{"network":{"node_to_node_interface":{"bind_address":"127.0.0.1:0"},"rpc_interfaces":{"main":{"bind_address":"127.0.0.1:0"}}},
 "command":{"type":"Start","start":{"constitution_files":["c.js"],"members":[{"certificate_file":"m.pem"}]}}}`
 
 // TestRecordedFiles reads the files CCF ran with.
 func TestRecordedFiles(t *testing.T) {
-	n, idle, err := Read(fixture(t, "http-transcripts/config-n0.json"))
+	n, idle, err := Read(fixture.Read(t, "http-transcripts/config-n0.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +44,7 @@ func TestRecordedFiles(t *testing.T) {
 		t.Errorf("echo of an interface: %s %v", raw, err)
 	}
 	for _, name := range []string{"config-n1.json", "config-n2.json"} {
-		if n, _, err := Read(fixture(t, "http-transcripts/"+name)); err != nil || n.Command.Type != "Join" {
+		if n, _, err := Read(fixture.Read(t, "http-transcripts/"+name)); err != nil || n.Command.Type != "Join" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -315,26 +313,4 @@ func show(r *httpd.Response) string {
 		b.WriteString(" " + string(r.Body))
 	}
 	return b.String()
-}
-
-// fixture reads a file of the recorded transcripts beside the repository, or skips.
-func fixture(t testing.TB, name string) []byte {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; ; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Skip("no go.mod above the test")
-		}
-	}
-	b, err := os.ReadFile(filepath.Join(dir, "..", "shared", "fixtures", filepath.FromSlash(name)))
-	if err != nil {
-		t.Skipf("recorded transcripts are not here: %v", err)
-	}
-	return b
 }

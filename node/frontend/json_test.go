@@ -1,10 +1,11 @@
 package frontend
 
 import (
-	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
+
+	"concordat/ledger/fixture"
 )
 
 // TestRecordedAccept compares every recorded accept header on an endpoint that answers JSON.
@@ -16,9 +17,7 @@ func TestRecordedAccept(t *testing.T) {
 		Body           struct{ UTF8 string } `json:"response_body"`
 		Path           string
 	}
-	if err := json.Unmarshal(fixture(t, "http-transcripts/02-node.json"), &records); err != nil {
-		t.Fatal(err)
-	}
+	fixture.JSON(t, &records, "http-transcripts/02-node.json")
 	n := 0
 	for _, r := range records {
 		accept, ok := r.RequestHeaders["accept"].(string)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"concordat/ledger/fixture"
 )
 
 // TestRecordedParams replays the recorded calls about path templates against the application's table they were made with.
@@ -14,9 +16,7 @@ func TestRecordedParams(t *testing.T) {
 	var app struct {
 		Endpoints map[string]map[string]json.RawMessage
 	}
-	if err := json.Unmarshal(fixture(t, "js-probes/bundles/request-params/app.json"), &app); err != nil {
-		t.Fatal(err)
-	}
+	fixture.JSON(t, &app, "js-probes/bundles/request-params/app.json")
 	var list []Endpoint
 	for path, verbs := range app.Endpoints {
 		for verb := range verbs {
@@ -32,9 +32,7 @@ func TestRecordedParams(t *testing.T) {
 			Body            struct{ Text string }
 		}
 	}
-	if err := json.Unmarshal(fixture(t, "js-probes/calls.json"), &probes); err != nil {
-		t.Fatal(err)
-	}
+	fixture.JSON(t, &probes, "js-probes/calls.json")
 	n := 0
 	for _, c := range probes.Calls {
 		if c.Probe != "request-params" || c.Kind != "call" {

@@ -3,8 +3,6 @@ package govapi_test
 import (
 	"encoding/base64"
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"sort"
@@ -12,6 +10,7 @@ import (
 	"testing"
 
 	"concordat/governance/constitution"
+	"concordat/ledger/fixture"
 	"concordat/ledger/jsondoc"
 	"concordat/node/httpd"
 )
@@ -75,52 +74,18 @@ func (s *signedBody) template() (string, bool) {
 	return "", false
 }
 
-func fixtures(t *testing.T, name string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = filepath.Dir(dir)
-	}
-	path := filepath.Join(dir, "..", "shared", "fixtures", name)
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("recorded material is not beside the repository: ", path)
-	}
-	return path
-}
-
-func readJSON(t *testing.T, path string, v any) {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(b, v); err != nil {
-		t.Fatal(path, err)
-	}
-}
-
 // groups are the recordings about governance.
 var groups = []string{"01-opening", "04-gov-read", "05-gov-signed", "06-proposal-life", "07-actions", "14-constitution"}
 
 func records(t *testing.T) []record {
 	t.Helper()
-	dir := fixtures(t, "http-transcripts")
 	var all, held []record
 	for _, g := range groups {
 		var part []record
-		readJSON(t, filepath.Join(dir, g+".json"), &part)
+		fixture.JSON(t, &part, "http-transcripts", g+".json")
 		all = append(all, part...)
 	}
-	readJSON(t, filepath.Join(dir, "held-out-steps.json"), &held)
+	fixture.JSON(t, &held, "http-transcripts", "held-out-steps.json")
 	for _, r := range held {
 		if slices.ContainsFunc(groups, func(g string) bool { return strings.HasPrefix(r.ID, g+".") }) {
 			r.Status = 0

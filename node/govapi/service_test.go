@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sort"
 	"testing"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"concordat/js-apps/api"
 	"concordat/ledger"
 	"concordat/ledger/cose"
+	"concordat/ledger/fixture"
 	"concordat/ledger/jsondoc"
 	"concordat/ledger/keys"
 	"concordat/ledger/kv"
@@ -97,7 +97,7 @@ func identities(t *testing.T) map[string]*signer {
 	var file struct {
 		Files map[string]string `json:"files"`
 	}
-	readJSON(t, filepath.Join(fixtures(t, "http-transcripts"), "identities.json"), &file)
+	fixture.JSON(t, &file, "http-transcripts", "identities.json")
 	people := map[string]*signer{}
 	for _, name := range []string{"member0", "member1", "member2", "member3", "member4", "user0", "user1", "user_expired", "user_future", "stranger"} {
 		cert, err := keys.ParseCertPEM([]byte(file.Files[name+"_cert.pem"]))
@@ -187,7 +187,7 @@ func interfaces(t *testing.T) map[string]jsondoc.Opaque {
 			Interfaces map[string]jsondoc.Opaque `json:"rpc_interfaces"`
 		} `json:"network"`
 	}
-	readJSON(t, filepath.Join(fixtures(t, "http-transcripts"), "config-n0.json"), &config)
+	fixture.JSON(t, &config, "http-transcripts", "config-n0.json")
 	return config.Network.Interfaces
 }
 

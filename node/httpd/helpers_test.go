@@ -14,8 +14,6 @@ import (
 	"log/slog"
 	"math/big"
 	"net"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -183,28 +181,6 @@ func echo(_ context.Context, s *Session, req *Request, resp *Response) {
 	}
 	resp.Set("content-type", "application/json")
 	resp.Body = b
-}
-
-// fixture reads a file of the recorded transcripts beside the repository, or skips.
-func fixture(t testing.TB, name string) []byte {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; ; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		if dir == filepath.Dir(dir) {
-			t.Skip("no go.mod above the test")
-		}
-	}
-	b, err := os.ReadFile(filepath.Join(dir, "..", "shared", "fixtures", filepath.FromSlash(name)))
-	if err != nil {
-		t.Skipf("recorded transcripts are not here: %v", err)
-	}
-	return b
 }
 
 func nodeInterface() *Interface {

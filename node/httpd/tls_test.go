@@ -10,7 +10,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
-	"encoding/json"
 	"io"
 	"math/big"
 	"net"
@@ -18,6 +17,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"concordat/ledger/fixture"
 
 	"golang.org/x/net/http2"
 )
@@ -58,9 +59,7 @@ func TestRecordedHandshakes(t *testing.T) {
 		ID, Interface string
 		Observed      observedTLS
 	}
-	if err := json.Unmarshal(fixture(t, "http-transcripts/15-tls.json"), &records); err != nil {
-		t.Fatal(err)
-	}
+	fixture.JSON(t, &records, "http-transcripts/15-tls.json")
 	configs := map[string]*tls.Config{
 		"default": {}, "sni": {ServerName: "example.com"},
 		"tls12":        {MaxVersion: tls.VersionTLS12},

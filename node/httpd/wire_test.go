@@ -2,10 +2,11 @@ package httpd
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
+
+	"concordat/ledger/fixture"
 )
 
 type record struct {
@@ -24,9 +25,7 @@ type record struct {
 
 func records(t testing.TB, name string) []record {
 	var rs []record
-	if err := json.Unmarshal(fixture(t, "http-transcripts/"+name), &rs); err != nil {
-		t.Fatal(err)
-	}
+	fixture.JSON(t, &rs, "http-transcripts/"+name)
 	return rs
 }
 

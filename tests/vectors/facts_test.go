@@ -13,6 +13,7 @@ import (
 
 	"concordat/ledger"
 	"concordat/ledger/cose"
+	"concordat/ledger/fixture"
 	"concordat/ledger/keys"
 	"concordat/ledger/receipt"
 	"concordat/ledger/secret"
@@ -54,7 +55,7 @@ var facts = map[string]func(*world) any{
 }
 
 func TestEveryRecordedFactIsReproduced(t *testing.T) {
-	dirs, err := filepath.Glob(filepath.Join(fixture(t, "ccf-services"), "*", "ledger"))
+	dirs, err := filepath.Glob(filepath.Join(fixture.Dir(t, "ccf-services"), "*", "ledger"))
 	if err != nil || len(dirs) < 6 {
 		t.Fatalf("%d services: %v", len(dirs), err)
 	}
@@ -63,7 +64,7 @@ func TestEveryRecordedFactIsReproduced(t *testing.T) {
 		t.Run(filepath.Base(service), func(t *testing.T) {
 			w := open(t, service)
 			var recorded struct{ Verified map[string]any }
-			decode(t, read(t, filepath.Join(service, "facts.json")), &recorded)
+			fixture.Decode(t, fixture.File(t, filepath.Join(service, "facts.json")), &recorded)
 			for name, want := range recorded.Verified {
 				compute, ok := facts[name]
 				if !ok {
@@ -85,7 +86,7 @@ func plain(t *testing.T, v any) any {
 		t.Fatal(err)
 	}
 	var out any
-	decode(t, b, &out)
+	fixture.Decode(t, b, &out)
 	return out
 }
 
@@ -259,7 +260,7 @@ func (w *world) config() any {
 	for _, e := range w.entries {
 		if row := cell(e, "public:ccf.gov.service.config"); row != nil {
 			last = nil
-			decode(w.t, row, &last)
+			fixture.Decode(w.t, row, &last)
 		}
 	}
 	return last
@@ -388,7 +389,7 @@ func (w *world) encryptedSecrets() any {
 			continue
 		}
 		var row map[string][]object
-		decode(w.t, raw, &row)
+		fixture.Decode(w.t, raw, &row)
 		nodes := object{}
 		for id, elements := range row {
 			shown := list{}
@@ -413,7 +414,7 @@ func (w *world) encryptedSecrets() any {
 
 func sortedJSON(t *testing.T, raw []byte) bool {
 	var v any
-	decode(t, raw, &v)
+	fixture.Decode(t, raw, &v)
 	b, err := json.Marshal(v)
 	return err == nil && bytes.Equal(b, raw)
 }
@@ -424,14 +425,14 @@ func (w *world) openedBy(node string, sealed []byte) ledger.Seqno {
 	if err != nil || len(certs) == 0 {
 		return 0
 	}
-	cert, err := keys.ParseCertPEM(read(w.t, certs[0]))
+	cert, err := keys.ParseCertPEM(fixture.File(w.t, certs[0]))
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	if keys.CertKeyID(cert) != node {
 		return 0
 	}
-	key, err := keys.ParseEncryptionKeyPEM(read(w.t, strings.Replace(certs[0], "_cert", "_enc_privk", 1)))
+	key, err := keys.ParseEncryptionKeyPEM(fixture.File(w.t, strings.Replace(certs[0], "_cert", "_enc_privk", 1)))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -457,7 +458,7 @@ func (w *world) submittedShares() any {
 		m, _ := table(e.Public.Writes, "public:ccf.internal.encrypted_submitted_shares")
 		for _, x := range m.Writes {
 			var sealed []byte
-			decode(w.t, x.Value, &sealed)
+			fixture.Decode(w.t, x.Value, &sealed)
 			plain, err := secret.OpenBlob(w.secretAt(e.Seqno).Bytes(), sealed)
 			if err != nil {
 				w.t.Fatalf("%v: %v", e.ID(), err)

@@ -19,6 +19,7 @@ import (
 
 	"concordat/ledger"
 	"concordat/ledger/cose"
+	"concordat/ledger/fixture"
 	"concordat/ledger/keys"
 	"concordat/ledger/merkle"
 	"concordat/ledger/receipt"
@@ -85,7 +86,7 @@ func load(t *testing.T, name string, v any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	decode(t, b, v)
+	fixture.Decode(t, b, v)
 }
 
 func store(t *testing.T, name string, v any) {

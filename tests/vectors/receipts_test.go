@@ -11,6 +11,7 @@ import (
 
 	"concordat/ledger"
 	"concordat/ledger/cose"
+	"concordat/ledger/fixture"
 	"concordat/ledger/keys"
 	"concordat/ledger/merkle"
 	"concordat/ledger/receipt"
@@ -52,7 +53,7 @@ func (w *world) receiptChecks() any {
 		if err != nil {
 			w.t.Fatalf("%s: %v", name, err)
 		}
-		e, b := w.entries[id.Seqno-1], read(w.t, name)
+		e, b := w.entries[id.Seqno-1], fixture.File(w.t, name)
 		switch {
 		case strings.HasSuffix(name, ".endorsements.json"):
 			w.checkIdentities(name, e, b, counts)
@@ -127,7 +128,7 @@ func (w *world) serviceCerts() [][]byte {
 	}
 	var out [][]byte
 	for _, name := range names {
-		out = append(out, read(w.t, name))
+		out = append(out, fixture.File(w.t, name))
 	}
 	return out
 }
@@ -136,7 +137,7 @@ func (w *world) checkSignature(name string, e *ledger.Entry, b []byte, counts ma
 	var answer struct {
 		Signature []byte `json:"cose_signature"`
 	}
-	decode(w.t, b, &answer)
+	fixture.Decode(w.t, b, &answer)
 	c := w.cover(e.Seqno)
 	if receipt.IsSignature(e.Public.Writes) {
 		var err error
@@ -155,7 +156,7 @@ func (w *world) checkSignature(name string, e *ledger.Entry, b []byte, counts ma
 // ledger, and follows them to the key that signed the receipt beside them.
 func (w *world) checkIdentities(name string, e *ledger.Entry, b []byte, counts map[string]int) {
 	var answer struct{ Endorsements [][]byte }
-	decode(w.t, b, &answer)
+	fixture.Decode(w.t, b, &answer)
 	inLedger := map[string]bool{}
 	for _, x := range w.entries {
 		var row struct{ Endorsement []byte }
@@ -168,7 +169,7 @@ func (w *world) checkIdentities(name string, e *ledger.Entry, b []byte, counts m
 			w.t.Errorf("%s: an endorsement that is not in the ledger", name)
 		}
 	}
-	cert, err := keys.ParseCertPEM(read(w.t, filepath.Join(w.dir, "common", "service_cert.pem")))
+	cert, err := keys.ParseCertPEM(fixture.File(w.t, filepath.Join(w.dir, "common", "service_cert.pem")))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -286,7 +287,7 @@ func snapshotSeqno(name string) ledger.Seqno {
 }
 
 func (w *world) snapshot(name string) object {
-	b := read(w.t, name)
+	b := fixture.File(w.t, name)
 	s, err := snapshot.Parse(b)
 	if err != nil {
 		w.t.Fatalf("%s: %v", name, err)

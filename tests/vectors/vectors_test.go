@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"concordat/ledger"
+	"concordat/ledger/fixture"
 	"concordat/ledger/receipt"
 	"concordat/ledger/secret"
 	"concordat/ledger/share"
@@ -46,13 +47,13 @@ func TestEveryVectorIsReproduced(t *testing.T) {
 		Ledgers map[string]map[string]any
 		Legacy  map[string]map[string]string `json:"legacy_shares_113"`
 	}
-	decode(t, read(t, fixture(t, "ccf-ledgers", "vectors.json")), &recorded)
+	fixture.Decode(t, fixture.Read(t, "ccf-ledgers", "vectors.json"), &recorded)
 	if len(recorded.Ledgers) == 0 {
 		t.Fatal("no vectors")
 	}
 	for name, facts := range recorded.Ledgers {
 		t.Run(name, func(t *testing.T) {
-			w := open(t, fixture(t, "ccf-ledgers", name))
+			w := open(t, fixture.Dir(t, "ccf-ledgers", name))
 			w.samplesWanted = sampleIDs(facts["sample_entries"])
 			for fact, want := range facts {
 				compute, ok := vector[fact]
@@ -116,7 +117,7 @@ func (w *world) signedRoots() any {
 func (w *world) chunkVectors() any {
 	out := list{}
 	for _, c := range w.chunks {
-		sum := sha256.Sum256(read(w.t, filepath.Join(w.dir, "ledger", c.name)))
+		sum := sha256.Sum256(fixture.File(w.t, filepath.Join(w.dir, "ledger", c.name)))
 		out = append(out, object{
 			"entries": len(c.entries), "file": c.name, "first": c.entries[0].Seqno, "last": c.entries[len(c.entries)-1].Seqno,
 			"last_entry_flags": c.entries[len(c.entries)-1].Header.Flags, "positions_offset": c.table,
@@ -267,7 +268,7 @@ func (w *world) snapshotVectors() any {
 	}
 	for _, name := range names {
 		w.snapshot(name) // checks it against a replay of the ledger
-		s, err := snapshot.Parse(read(w.t, name))
+		s, err := snapshot.Parse(fixture.File(w.t, name))
 		if err != nil {
 			w.t.Fatal(err)
 		}

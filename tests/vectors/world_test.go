@@ -6,8 +6,6 @@ package vectors
 import (
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/json"
-	"os"
 	"path/filepath"
 	"slices"
 	"sort"
@@ -15,6 +13,7 @@ import (
 	"testing"
 
 	"concordat/ledger"
+	"concordat/ledger/fixture"
 	"concordat/ledger/keys"
 	"concordat/ledger/merkle"
 	"concordat/ledger/receipt"
@@ -24,42 +23,6 @@ import (
 
 // zeroKey is the key of a table with one row.
 const zeroKey = "\x00\x00\x00\x00\x00\x00\x00\x00"
-
-// fixture finds recorded data beside the repository, or skips.
-func fixture(t testing.TB, path ...string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		dir = filepath.Dir(dir)
-	}
-	name := filepath.Join(append([]string{dir, "..", "shared", "fixtures"}, path...)...)
-	if _, err := os.Stat(name); err != nil {
-		t.Skipf("no recorded data at ../shared/fixtures/%s", filepath.Join(path...))
-	}
-	return name
-}
-
-func read(t testing.TB, name string) []byte {
-	t.Helper()
-	b, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-func decode(t testing.TB, b []byte, v any) {
-	t.Helper()
-	if err := json.Unmarshal(b, v); err != nil {
-		t.Fatalf("%v in %.80s", err, b)
-	}
-}
 
 // chunkFile is what one file of a ledger holds.
 type chunkFile struct {
@@ -149,7 +112,7 @@ func open(t *testing.T, dir string) *world {
 
 func readChunk(t *testing.T, name string) chunkFile {
 	t.Helper()
-	b := read(t, name)
+	b := fixture.File(t, name)
 	c := chunkFile{name: filepath.Base(name), table: binary.LittleEndian.Uint64(b), size: len(b)}
 	end := len(b)
 	if c.complete = c.table != 0; c.complete {
@@ -186,11 +149,11 @@ func (w *world) readMembers() {
 		w.t.Fatal(err)
 	}
 	for _, name := range names {
-		key, err := keys.ParseEncryptionKeyPEM(read(w.t, name))
+		key, err := keys.ParseEncryptionKeyPEM(fixture.File(w.t, name))
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		cert, err := keys.ParseCertPEM(read(w.t, strings.Replace(name, "_enc_privk", "_cert", 1)))
+		cert, err := keys.ParseCertPEM(fixture.File(w.t, strings.Replace(name, "_enc_privk", "_cert", 1)))
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -332,7 +295,7 @@ func cell(e *ledger.Entry, name string) []byte {
 func (w *world) row(e *ledger.Entry, name string, v any) bool {
 	b := cell(e, name)
 	if b != nil {
-		decode(w.t, b, v)
+		fixture.Decode(w.t, b, v)
 	}
 	return b != nil
 }

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"sort"
@@ -14,6 +12,7 @@ import (
 	"time"
 
 	"concordat/js-apps/jwk"
+	"concordat/ledger/fixture"
 )
 
 type tables map[string]map[string][]byte
@@ -65,16 +64,6 @@ func (t tables) apply(tt *testing.T, actions []action) {
 			}
 		}
 	}
-}
-
-func fixture(t testing.TB, elem ...string) []byte {
-	t.Helper()
-	path := filepath.Join(append([]string{"..", "..", "..", "..", "shared", "fixtures"}, elem...)...)
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Skipf("recordings not present: %v", err)
-	}
-	return b
 }
 
 // errorBody is an OData error as recorded.
@@ -138,9 +127,7 @@ func TestGoldenProbes(t *testing.T) {
 			Body   struct{ Text string }
 		}
 	}
-	if err := json.Unmarshal(fixture(t, "js-probes", "calls.json"), &recorded); err != nil {
-		t.Fatal(err)
-	}
+	fixture.JSON(t, &recorded, "js-probes", "calls.json")
 	store, seen := tables{}, 0
 	for _, c := range recorded.Calls {
 		if c.Probe != "auth-jwt" {
@@ -218,9 +205,7 @@ func TestGoldenTranscripts(t *testing.T) {
 	var all []transcript
 	for _, file := range []string{"07-actions.json", "09-auth.json", "held-out-steps.json"} {
 		var part []transcript
-		if err := json.Unmarshal(fixture(t, "http-transcripts", file), &part); err != nil {
-			t.Fatal(err)
-		}
+		fixture.JSON(t, &part, "http-transcripts", file)
 		all = append(all, part...)
 	}
 	sort.SliceStable(all, func(i, j int) bool { return all[i].Seq < all[j].Seq })
