@@ -16,13 +16,16 @@ help: ## list the targets
 need-go:
 	@command -v $(GO) >/dev/null || { echo "make: Go 1.26 or newer is needed: install it from https://go.dev/dl and put it on PATH" >&2; exit 1; }
 
+needs: need-go
+	@bash tests/run/needs
+
 build: need-go ## build bin/concordat
 	@$(GO) build -trimpath -o $(BIN) ./node/cmd/concordat
 
 dev: build ## run a one-node consortium with the banking app on it, until interrupted
 	@$(BIN) dev $(DEV_ARGS)
 
-test: lint unit race compat interop vuln ## everything that must pass before a change lands
+test: needs lint unit race compat interop vuln ## everything that must pass before a change lands
 
 unit: need-go ## unit, simulation, transcript and end-to-end tests
 	$(GO) test ./...

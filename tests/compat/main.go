@@ -168,19 +168,9 @@ func writeRecorded(all map[string]scores) error {
 
 // needPython finds or installs what the replaying programs import.
 func needPython() error {
-	check := exec.Command(python(), "-c", "import cbor2, cryptography, h2")
-	if check.Run() == nil {
-		return nil
-	}
-	if _, err := exec.LookPath("apt-get"); err == nil && os.Geteuid() == 0 {
-		install := exec.Command("sh", "-c", "apt-get update -qq && apt-get install -y -qq python3-cryptography python3-cbor2 python3-h2")
-		install.Stdout, install.Stderr = os.Stderr, os.Stderr
-		if err := install.Run(); err != nil {
-			return fmt.Errorf("installing python3-cryptography, python3-cbor2, python3-h2: %w", err)
-		}
-		return nil
-	}
-	return errors.New("python3 with the modules cryptography, cbor2 and h2 is needed (Debian: python3-cryptography python3-cbor2 python3-h2)")
+	needs := exec.Command("bash", "tests/run/needs")
+	needs.Stdout, needs.Stderr = os.Stderr, os.Stderr
+	return needs.Run()
 }
 
 // python prefers the distribution's own interpreter, which sees its packages.
