@@ -2,7 +2,7 @@
 // net/http in the same run, and prints ratios. It never fails on a number: on
 // shared cores only ratios taken in one run mean anything.
 //
-//	go run ./tests/bench [-seconds 3] [-json FILE]
+//	go run ./tests/bench [-seconds 3] [-json FILE] [-profile FILE] [-only PREFIX]
 //
 // The server of each workload is a process of its own, so that its CPU time is
 // its own; the load comes from this process, over loopback, bounded in time.
@@ -13,6 +13,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -22,13 +23,18 @@ func main() {
 	}
 	seconds := flag.Float64("seconds", 3, "length of each measurement")
 	out := flag.String("json", "", "also write the numbers to this file")
+	profile := flag.String("profile", "", "write a CPU profile of the node to this file")
+	only := flag.String("only", "", "measure only workloads whose name begins so")
 	serve := flag.String("serve", "", "internal: be the server of a workload")
 	flag.Parse()
 	var err error
 	if *serve != "" {
 		err = serveChild(*serve)
 	} else {
-		err = run(time.Duration(*seconds*float64(time.Second)), *out)
+		if *profile != "" {
+			os.Setenv(profileVariable, *profile)
+		}
+		err = run(time.Duration(*seconds*float64(time.Second)), *out, *only)
 	}
 	exit(err)
 }
@@ -77,7 +83,7 @@ type report struct {
 	LedgerBytes float64     `json:"ledger_bytes_per_transaction"`
 }
 
-func run(length time.Duration, out string) error {
+func run(length time.Duration, out, only string) error {
 	var rep report
 	var err error
 	if rep.Calibration, err = calibrate(); err != nil {
@@ -100,6 +106,9 @@ func run(length time.Duration, out string) error {
 	}
 	writes := 0
 	for _, w := range workloads() {
+		if !strings.HasPrefix(w.name, only) {
+			continue
+		}
 		for _, s := range w.shapes {
 			r, n, err := measure(servers[w.server], w, s, length)
 			if err != nil {
@@ -120,7 +129,9 @@ func run(length time.Duration, out string) error {
 		return err
 	}
 	rep.LedgerBytes = float64(after-before) / float64(writes)
-	rep.print(os.Stdout)
+	if only == "" {
+		rep.print(os.Stdout)
+	}
 	if out == "" {
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/pprof"
 	"time"
 
 	"concordat/node"
@@ -17,6 +18,9 @@ import (
 
 // nativeMap is where the native endpoint writes; private, as the logging app's.
 const nativeMap = "bench.records"
+
+// profileVariable names the file for a CPU profile of the node.
+const profileVariable = "BENCH_CPU_PROFILE"
 
 // nativeEndpoints are the application that a Go program would bring.
 func nativeEndpoints() []frontend.Endpoint {
@@ -61,6 +65,17 @@ func serveNode(file string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	if profile := os.Getenv(profileVariable); profile != "" {
+		f, err := os.Create(profile)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
 	n, err := node.Start(node.Options{
 		Config: c, Dir: ".", Platform: platform, Now: time.Now, Random: rand.Reader, Version: "bench",
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})), AppEndpoints: nativeEndpoints(),
