@@ -2,6 +2,8 @@ package governance_test
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -81,7 +83,7 @@ func auditInfo(t *testing.T, e entry, info tables.ProposalInfo) {
 	case tables.Failed:
 		t.Errorf("entry %v: a failed proposal is on the ledger", e.id)
 	case tables.Accepted, tables.Rejected:
-		cast, counted := sortedKeys(info.Ballots), append(sortedKeys(info.FinalVotes), sortedKeys(info.VoteFailures)...)
+		cast, counted := slices.Sorted(maps.Keys(info.Ballots)), append(slices.Sorted(maps.Keys(info.FinalVotes)), slices.Sorted(maps.Keys(info.VoteFailures))...)
 		sort.Strings(counted)
 		if fmt.Sprint(cast) != fmt.Sprint(counted) {
 			t.Errorf("entry %v: ballots of %v, but accounted for are %v", e.id, cast, counted)

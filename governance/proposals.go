@@ -4,7 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"sort"
+	"maps"
+	"slices"
 
 	"concordat/governance/auth"
 	"concordat/governance/tables"
@@ -106,12 +107,7 @@ func (e *Engine) collectVotes(ctx context.Context, tx *kv.Tx, p *Proposal, text 
 // voters are the members that cast a ballot, in byte order: constitutions may
 // not rely on any order, but the same input always gives the same run.
 func (p *Proposal) voters() []string {
-	ids := make([]string, 0, len(p.Info.Ballots))
-	for id := range p.Info.Ballots {
-		ids = append(ids, id)
-	}
-	sort.Strings(ids)
-	return ids
+	return slices.Sorted(maps.Keys(p.Info.Ballots))
 }
 
 // decide asks the constitution what becomes of the proposal.

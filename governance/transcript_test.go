@@ -112,15 +112,6 @@ func withoutTrace(s string) string {
 	return strings.TrimRight(s, "\n ")
 }
 
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
-}
-
 func (s *script) genesisCmd(d *datadriven.TestData) string {
 	var threshold uint64
 	d.MaybeScanArgs(s.t, "threshold", &threshold)

@@ -11,6 +11,7 @@ import (
 
 	"concordat/ledger"
 	"concordat/ledger/fixture"
+	"concordat/ledger/fixture/recovered"
 	"concordat/ledger/merkle"
 	"concordat/ledger/share"
 )
@@ -68,8 +69,8 @@ func TestTreesOfCCFRebuildExactly(t *testing.T) {
 		trees := s.frontiers()
 		signatures := 0
 		for _, e := range s.entries {
-			stored, ok := singleton(e, tableTree)
-			if !ok {
+			stored := recovered.Cell(e, tableTree)
+			if stored == nil {
 				continue
 			}
 			signatures++
@@ -101,8 +102,7 @@ func checkTree(t *testing.T, s *service, trees []merkle.Frontier, e *ledger.Entr
 	var signature struct {
 		Root string `json:"root"`
 	}
-	row, _ := singleton(e, tableSignatures)
-	fixture.Decode(t, row, &signature)
+	recovered.Row(t, e, tableSignatures, &signature)
 	root := trees[e.Seqno].Root()
 	if root.Hex() != signature.Root || table.Root() != root {
 		t.Errorf("%v: root %s, table %s, signed %s", e.ID(), root.Hex(), table.Root().Hex(), signature.Root)
@@ -213,36 +213,34 @@ func TestSampleEntriesMatchTheVectors(t *testing.T) {
 // after that entry, from any threshold of them and from a full key alone.
 func TestSharesOfCCFRestoreTheirSecret(t *testing.T) {
 	eachService(t, func(t *testing.T, s *service) {
-		for _, r := range s.resets {
+		for _, r := range s.secrets.Reshares {
 			checkReshare(t, s, r)
 		}
 		for _, want := range vectors(t, s.name).Shares {
-			i := slices.IndexFunc(s.resets, func(r reshare) bool { return r.id.String() == want.At })
-			key := s.resets[i].key
-			if ledger.Digest(key).Hex() != want.Key || !s.resets[i].secret.Equal(newSecret(t, want.Secret)) {
+			i := slices.IndexFunc(s.secrets.Reshares, func(r recovered.Reshare) bool { return r.Entry.ID().String() == want.At })
+			r := s.secrets.Reshares[i]
+			if ledger.Digest(r.Key).Hex() != want.Key || !r.Secret.Equal(newSecret(t, want.Secret)) {
 				t.Errorf("%s: wrapping key or secret differs", want.At)
 			}
 		}
 	})
 }
 
-func checkReshare(t *testing.T, s *service, r reshare) {
+func checkReshare(t *testing.T, s *service, r recovered.Reshare) {
 	t.Helper()
-	last := s.entries[len(s.entries)-1].Seqno
-	latest, _ := s.secrets.At(min(r.id.Seqno+1, last))
-	if !latest.Equal(r.secret) {
-		t.Errorf("%v: restored secret is not the one in use after it", r.id)
+	id, last := r.Entry.ID(), s.entries[len(s.entries)-1].Seqno
+	latest, _ := s.secrets.At(min(id.Seqno+1, last))
+	if !latest.Equal(r.Secret) {
+		t.Errorf("%v: restored secret is not the one in use after it", id)
 	}
-	if !bytes.Equal(share.Wrap(r.key, r.secret), r.wrapped) {
-		t.Errorf("%v: wrapping it again gives other bytes", r.id)
+	if !bytes.Equal(share.Wrap(r.Key, r.Secret), r.Row.Wrapped) {
+		t.Errorf("%v: wrapping it again gives other bytes", id)
 	}
-	for i := range r.shares {
-		rotated := slices.Concat(r.shares[i:], r.shares[:i])
-		if share.IsFull(rotated[0]) {
-			rotated = rotated[:1]
-		}
-		if key, err := share.Combine(rotated, r.threshold); err != nil || key != r.key {
-			t.Errorf("%v: shares from %d on give another key, %v", r.id, i, err)
+	parts, _ := r.Shares()
+	for i := range parts {
+		rotated := slices.Concat(parts[i:], parts[:i])
+		if key, err := share.Combine(rotated, r.Threshold); err != nil || key != r.Key {
+			t.Errorf("%v: shares from %d on give another key, %v", id, i, err)
 		}
 	}
 }

@@ -3,7 +3,8 @@ package constitution_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"sort"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -32,11 +33,11 @@ func corpus(t *testing.T, store *kv.Store) []any {
 	defer tx.Release()
 	var out []any
 	all := good(t, tx)
-	for _, name := range sortedKeys(all) {
+	for _, name := range slices.Sorted(maps.Keys(all)) {
 		out = append(out, map[string]any{"name": name}, step(name, nil), step(name, "text"), step(name, 5), step(name, args{}), step(name, []any{}))
 		for _, example := range all[name] {
 			out = append(out, map[string]any{"name": name, "args": example, "proper": true})
-			for _, key := range sortedKeys(example) {
+			for _, key := range slices.Sorted(maps.Keys(example)) {
 				out = append(out, step(name, without(example, key)))
 				for _, v := range odd() {
 					out = append(out, step(name, with(example, key, v)))
@@ -53,15 +54,6 @@ func corpus(t *testing.T, store *kv.Store) []any {
 		out = append(out, step("set_jwt_issuer", args{"issuer": "https://x.example.com", "jwks": jwks}))
 	}
 	return out
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
 }
 
 func without(a args, key string) args {

@@ -3,8 +3,8 @@ package bundle
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
-	"sort"
 	"strings"
 )
 
@@ -46,12 +46,12 @@ func check(b *Bundle) error {
 	if metadata.Endpoints == nil {
 		return fmt.Errorf(`%s has no "endpoints"`, metadataFile)
 	}
-	for _, route := range sortedKeys(metadata.Endpoints) {
+	for _, route := range slices.Sorted(maps.Keys(metadata.Endpoints)) {
 		if err := checkRoute(route); err != nil {
 			return fmt.Errorf("%s: endpoint %q: %w", metadataFile, route, err)
 		}
 		seen := map[string]bool{}
-		for _, verb := range sortedKeys(metadata.Endpoints[route]) {
+		for _, verb := range slices.Sorted(maps.Keys(metadata.Endpoints[route])) {
 			where := fmt.Sprintf("%s: endpoint %s %q", metadataFile, strings.ToUpper(verb), route)
 			if err := checkVerb(verb, seen); err != nil {
 				return fmt.Errorf("%s: %w", where, err)
@@ -62,15 +62,6 @@ func check(b *Bundle) error {
 		}
 	}
 	return nil
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
 }
 
 func checkModules(modules []Module) (map[string]bool, error) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -16,38 +15,29 @@ import (
 	"concordat/ledger/secret"
 )
 
-// secretsOf returns the ledger secrets of a recorded service by start.
-func secretsOf(t testing.TB, service string) map[ledger.Seqno]*secret.Secret {
+// secretAt is the ledger secret of a recorded service at a seqno.
+func secretAt(t testing.TB, service string, seqno ledger.Seqno) *secret.Secret {
 	t.Helper()
 	var facts struct {
-		Verified struct{ Secrets map[string]string }
+		Verified struct{ Secrets map[ledger.Seqno]string }
 	}
 	fixture.Decode(t, fixture.File(t, filepath.Join(service, "facts.json")), &facts)
-	out := map[ledger.Seqno]*secret.Secret{}
+	var chain secret.Chain
 	for start, text := range facts.Verified.Secrets {
-		n, err := strconv.ParseUint(start, 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
 		b, err := hex.DecodeString(text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if out[n], err = secret.FromBytes(b); err != nil {
+		s, err := secret.FromBytes(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := chain.Add(start, s, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return out
-}
-
-func secretAt(secrets map[ledger.Seqno]*secret.Secret, seqno ledger.Seqno) *secret.Secret {
-	best := ledger.Seqno(0)
-	for start := range secrets {
-		if start <= seqno && start > best {
-			best = start
-		}
-	}
-	return secrets[best]
+	found, _ := chain.At(seqno)
+	return found
 }
 
 func recorded(t testing.TB) []string {
@@ -73,7 +63,7 @@ func TestRecordedSnapshotsVerifyAndAreRebuilt(t *testing.T) {
 		if err := verifyWithAny(t, service, s, name); err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
-		key := secretAt(secretsOf(t, service), s.Seqno)
+		key := secretAt(t, service, s.Seqno)
 		private, err := s.Private(key)
 		if err != nil {
 			t.Fatalf("%s: %v", file, err)

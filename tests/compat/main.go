@@ -13,10 +13,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sort"
+	"slices"
 )
 
 const (
@@ -109,11 +110,7 @@ func run(update bool, only string, keep bool) error {
 
 // report prints a line a group, then the answers that differ and are not listed.
 func report(name string, got scores, diffs []difference, listed map[string]string) {
-	names := make([]string, 0, len(got))
-	for n := range got {
-		names = append(names, n)
-	}
-	sort.Strings(names)
+	names := slices.Sorted(maps.Keys(got))
 	var sum score
 	for _, n := range names {
 		fmt.Printf("%-12s %-28s %4d/%d\n", name, n, got[n].Match, got[n].Total)

@@ -34,6 +34,17 @@ func TestRoomsImportOnlyDownwards(t *testing.T) {
 	}
 }
 
+// TestFixturesAreForTestsOnly: go list names what non-test files import.
+func TestFixturesAreForTestsOnly(t *testing.T) {
+	for _, p := range packages(t) {
+		for _, imp := range p.Imports {
+			if inAny(imp, []string{"ledger/fixture"}) && !in(p.ImportPath, "ledger/fixture") {
+				t.Errorf("%s imports %s outside of its tests", p.ImportPath, imp)
+			}
+		}
+	}
+}
+
 // owners names the one folder that may import each dependency.
 var owners = map[string]string{
 	"github.com/cockroachdb/pebble": "ledger/store",

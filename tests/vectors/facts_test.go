@@ -6,14 +6,17 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"concordat/ledger"
 	"concordat/ledger/cose"
 	"concordat/ledger/fixture"
+	"concordat/ledger/fixture/recovered"
 	"concordat/ledger/keys"
 	"concordat/ledger/receipt"
 	"concordat/ledger/secret"
@@ -139,7 +142,7 @@ func (w *world) coseSignatures() any {
 		if w.row(e, "public:ccf.gov.service.info", &info) {
 			service = []byte(info.Cert)
 		}
-		if row := cell(e, receipt.COSESignaturesTable); row != nil {
+		if row := recovered.Cell(e, receipt.COSESignaturesTable); row != nil {
 			message, err := receipt.ParseCOSERow(row)
 			if err != nil {
 				w.t.Fatal(err)
@@ -193,7 +196,7 @@ func (w *world) chunkFacts() any {
 func (w *world) treeFrom() any {
 	out := list{}
 	for _, e := range w.entries {
-		if cell(e, receipt.TreeTable) == nil {
+		if recovered.Cell(e, receipt.TreeTable) == nil {
 			continue
 		}
 		c, err := receipt.ParseCovering(e.Public.Writes)
@@ -204,7 +207,7 @@ func (w *world) treeFrom() any {
 		if got := w.treeTable(c.Tree.From, e.Seqno-1); !bytes.Equal(got, c.TreeRaw) {
 			w.t.Errorf("%v: the tree is rebuilt differently", e.ID())
 		}
-		if row := cell(e, receipt.SignaturesTable); !bytes.Equal(c.Node.Marshal(), row) {
+		if row := recovered.Cell(e, receipt.SignaturesTable); !bytes.Equal(c.Node.Marshal(), row) {
 			w.t.Errorf("%v: the signature row is rebuilt differently", e.ID())
 		}
 	}
@@ -258,7 +261,7 @@ func (w *world) identities() any {
 func (w *world) config() any {
 	var last object
 	for _, e := range w.entries {
-		if row := cell(e, "public:ccf.gov.service.config"); row != nil {
+		if row := recovered.Cell(e, "public:ccf.gov.service.config"); row != nil {
 			last = nil
 			fixture.Decode(w.t, row, &last)
 		}
@@ -267,23 +270,13 @@ func (w *world) config() any {
 }
 
 func (w *world) secretStarts() any {
-	var starts []ledger.Seqno
-	for _, e := range w.entries {
-		if w.secrets[e.Seqno] != nil {
-			starts = append(starts, e.Seqno)
-		}
-	}
-	// A rekey in the last entry begins after it.
-	if next := uint64(len(w.entries) + 1); w.secrets[next] != nil {
-		starts = append(starts, next)
-	}
-	return starts
+	return w.secrets.Starts()
 }
 
 func (w *world) secretBytes() any {
 	out := object{}
-	for start, s := range w.secrets {
-		out[fmt.Sprint(start)] = hex.EncodeToString(s.Bytes())
+	for _, l := range w.secrets.Links() {
+		out[fmt.Sprint(l.Start)] = hex.EncodeToString(l.Secret.Bytes())
 	}
 	return out
 }
@@ -291,7 +284,7 @@ func (w *world) secretBytes() any {
 func (w *world) historical() any {
 	out := list{}
 	for _, e := range w.entries {
-		var h historicalTable
+		var h recovered.SealedRow
 		if !w.row(e, "public:ccf.internal.historical_encrypted_ledger_secret", &h) {
 			continue
 		}
@@ -306,21 +299,21 @@ func (w *world) historical() any {
 
 func (w *world) shareRows() any {
 	out := list{}
-	for _, r := range w.shares {
+	for _, r := range w.secrets.Reshares {
 		xs, owners := list{}, 0
-		for _, id := range sortedKeys(r.opened) {
-			if x := binary.LittleEndian.Uint32(r.opened[id]); x == 0 {
+		for _, id := range slices.Sorted(maps.Keys(r.Opened)) {
+			if x := binary.LittleEndian.Uint32(r.Opened[id]); x == 0 {
 				owners++
 			} else {
 				xs = append(xs, x)
 			}
 		}
 		out = append(out, object{
-			"txid": r.entry.ID().String(), "secret_start": r.start, "previous_secret_stored_version": r.row.Stored,
-			"threshold": r.threshold, "participant_x_in_member_id_order": xs, "owners": owners, "shares": len(r.opened),
+			"txid": r.Entry.ID().String(), "secret_start": r.Start, "previous_secret_stored_version": r.Row.Stored,
+			"threshold": r.Threshold, "participant_x_in_member_id_order": xs, "owners": owners, "shares": len(r.Opened),
 		})
-		if !bytes.Equal(share.Wrap(r.key, r.secret), r.row.Wrapped) {
-			w.t.Errorf("%v: the secret is wrapped differently", r.entry.ID())
+		if !bytes.Equal(share.Wrap(r.Key, r.Secret), r.Row.Wrapped) {
+			w.t.Errorf("%v: the secret is wrapped differently", r.Entry.ID())
 		}
 	}
 	return out
@@ -384,7 +377,7 @@ func (w *world) tables() any {
 func (w *world) encryptedSecrets() any {
 	out := list{}
 	for _, e := range w.entries {
-		raw := cell(e, "public:ccf.internal.encrypted_ledger_secrets")
+		raw := recovered.Cell(e, "public:ccf.internal.encrypted_ledger_secrets")
 		if raw == nil {
 			continue
 		}
@@ -444,9 +437,9 @@ func (w *world) openedBy(node string, sealed []byte) ledger.Seqno {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	for start, known := range w.secrets {
-		if known.Equal(s) {
-			return start
+	for _, known := range w.secrets.Links() {
+		if known.Secret.Equal(s) {
+			return known.Start
 		}
 	}
 	return 0
@@ -479,7 +472,7 @@ func (w *world) submittedShares() any {
 func (w *world) lastRecoveryType() any {
 	out := list{}
 	for _, e := range w.entries {
-		if row := cell(e, "public:ccf.internal.last_recovery_type"); row != nil {
+		if row := recovered.Cell(e, "public:ccf.internal.last_recovery_type"); row != nil {
 			out = append(out, list{e.ID().String(), string(row)})
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"concordat/ledger"
 	"concordat/ledger/cose"
 	"concordat/ledger/fixture"
+	"concordat/ledger/fixture/recovered"
 	"concordat/ledger/keys"
 	"concordat/ledger/merkle"
 	"concordat/ledger/receipt"
@@ -306,7 +307,7 @@ func (w *world) snapshot(name string) object {
 	at := w.entries[s.Seqno-1]
 	parsed, _ := snapshot.ParseName(filepath.Base(name))
 	evidence := w.entries[parsed.Evidence-1]
-	row := cell(evidence, snapshot.EvidenceTable)
+	row := recovered.Cell(evidence, snapshot.EvidenceTable)
 	covering := w.cover(evidence.Seqno)
 	proof, err := receipt.Build(evidence, w.evidence(evidence), covering, nil)
 	if err != nil {

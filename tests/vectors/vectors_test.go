@@ -6,12 +6,15 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"testing"
 
 	"concordat/ledger"
 	"concordat/ledger/fixture"
+	"concordat/ledger/fixture/recovered"
 	"concordat/ledger/receipt"
 	"concordat/ledger/secret"
 	"concordat/ledger/share"
@@ -130,7 +133,7 @@ func (w *world) chunkVectors() any {
 func (w *world) historicalVectors() any {
 	out := list{}
 	for _, e := range w.entries {
-		var h historicalTable
+		var h recovered.SealedRow
 		if !w.row(e, "public:ccf.internal.historical_encrypted_ledger_secret", &h) {
 			continue
 		}
@@ -147,19 +150,19 @@ const shareSize = 44
 
 func (w *world) shareVectors() any {
 	out := list{}
-	for _, r := range w.shares {
+	for _, r := range w.secrets.Reshares {
 		var shares list
 		size := 0
-		for _, id := range sortedKeys(r.opened) {
-			size = len(r.opened[id])
-			shares = append(shares, hex.EncodeToString(r.opened[id]))
+		for _, id := range slices.Sorted(maps.Keys(r.Opened)) {
+			size = len(r.Opened[id])
+			shares = append(shares, hex.EncodeToString(r.Opened[id]))
 		}
 		if size != shareSize {
 			continue // older shares have facts of their own
 		}
 		out = append(out, object{
-			"at": r.entry.ID().String(), "share_format": "44-byte", "shares": shares, "secret_limbs_le": w.limbs(r),
-			"unwrapped_ledger_secret": hex.EncodeToString(r.secret.Bytes()), "wrapping_key": hex.EncodeToString(r.key[:]),
+			"at": r.Entry.ID().String(), "share_format": "44-byte", "shares": shares, "secret_limbs_le": w.limbs(r),
+			"unwrapped_ledger_secret": hex.EncodeToString(r.Secret.Bytes()), "wrapping_key": hex.EncodeToString(r.Key[:]),
 		})
 	}
 	return out
@@ -167,12 +170,12 @@ func (w *world) shareVectors() any {
 
 // limbs interpolates the secret apart from the share package, with plain
 // arithmetic modulo 2^31-1.
-func (w *world) limbs(r shareRow) string {
+func (w *world) limbs(r recovered.Reshare) string {
 	const p = 1<<31 - 1
 	var xs []uint64
 	var ys [][10]uint64
-	for _, id := range sortedKeys(r.opened)[:r.threshold] {
-		b := r.opened[id]
+	for _, id := range slices.Sorted(maps.Keys(r.Opened))[:r.Threshold] {
+		b := r.Opened[id]
 		xs = append(xs, uint64(binary.LittleEndian.Uint32(b)))
 		var y [10]uint64
 		for l := range y {
@@ -338,14 +341,14 @@ func merge(a, b ledger.WriteSet) ledger.WriteSet {
 
 // legacyShares checks shares of the form written before CCF 4.0.9.
 func (w *world) legacyShares(at, want string) {
-	for _, r := range w.shares {
-		if r.entry.ID().String() != at {
+	for _, r := range w.secrets.Reshares {
+		if r.Entry.ID().String() != at {
 			continue
 		}
-		if got := hex.EncodeToString(r.secret.Bytes()); got != want {
+		if got := hex.EncodeToString(r.Secret.Bytes()); got != want {
 			w.t.Errorf("legacy shares at %s lead to another secret", at)
 		}
-		for _, b := range r.opened {
+		for _, b := range r.Opened {
 			if share.IsFull(b) || len(b) == shareSize {
 				w.t.Errorf("shares at %s are not of the old form", at)
 			}
