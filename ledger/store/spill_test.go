@@ -167,13 +167,22 @@ func TestSpillFileSizes(t *testing.T) {
 	}
 }
 
-// Every way of changing a file must be told, with the block's number, and must
-// leave the store told as well.
-func TestTampering(t *testing.T) {
-	const blocks = 4
-	content := random(blocks*BlockSize - 100)
-	last := len(content) + blocks*tagSize
-	type change func(data, other []byte) []byte
+const (
+	tamperBlocks = 4
+	tamperSize   = tamperBlocks*BlockSize - 100
+)
+
+// tampering is a way of changing a sealed file, given another one, and the first
+// block that must not open then.
+type tampering struct {
+	name   string
+	block  uint64
+	change func(data, other []byte) []byte
+}
+
+func tamperings() []tampering {
+	const last = tamperSize + tamperBlocks*tagSize
+	type change = func(data, other []byte) []byte
 	flip := func(at int) change {
 		return func(data, _ []byte) []byte { data[at] ^= 0x40; return data }
 	}
@@ -185,11 +194,7 @@ func TestTampering(t *testing.T) {
 			return data
 		}
 	}
-	cases := []struct {
-		name   string
-		block  uint64
-		change change
-	}{
+	return []tampering{
 		{"first byte", 0, flip(0)},
 		{"middle of a block", 1, flip(sealedBlock + BlockSize/2)},
 		{"last byte of a block's text", 1, flip(2*sealedBlock - tagSize - 1)},
@@ -208,7 +213,13 @@ func TestTampering(t *testing.T) {
 		{"cut inside a block", 1, func(data, _ []byte) []byte { return data[:sealedBlock+9] }},
 		{"emptied", 0, func(_, _ []byte) []byte { return nil }},
 	}
-	for _, c := range cases {
+}
+
+// Every way of changing a file must be told, with the block's number, and must
+// leave the store told as well.
+func TestTampering(t *testing.T) {
+	content := random(tamperSize)
+	for _, c := range tamperings() {
 		t.Run(c.name, func(t *testing.T) {
 			s := newSpill()
 			s.file(t, "000007.sst", content)
@@ -216,8 +227,8 @@ func TestTampering(t *testing.T) {
 			s.host.files["000007.sst"] = c.change(s.host.files["000007.sst"], s.host.files["000008.sst"])
 			got, err := s.read("000007.sst")
 			var tampered *TamperError
-			if !errors.As(err, &tampered) || tampered.File != "000007.sst" || tampered.Block != c.block || tampered.Blocks != blocks {
-				t.Fatalf("read: %v; want block %d of %d", err, c.block, blocks)
+			if !errors.As(err, &tampered) || tampered.File != "000007.sst" || tampered.Block != c.block || tampered.Blocks != tamperBlocks {
+				t.Fatalf("read: %v; want block %d of %d", err, c.block, tamperBlocks)
 			}
 			if !errors.As(s.told, &tampered) {
 				t.Errorf("the store was told %v", s.told)

@@ -283,3 +283,90 @@ func TestMalformedRows(t *testing.T) {
 		}
 	}
 }
+
+// Pebble and plain memory must be the same base to a store: random batches, and
+// views taken and kept between them.
+func TestBaseEqualsMemBase(t *testing.T) {
+	both(t, func(t *testing.T, o Options) {
+		o.MemTableBytes = 32 << 10
+		for seed := range uint64(5) {
+			rng := rand.New(rand.NewPCG(seed, 4))
+			ours, plain := open(t, o), kv.NewMemBase()
+			names := []string{"", "m", "m\x00", "m\x00\x01", "\xff"}
+			key := func() []byte { return bytes.Repeat([]byte{byte(rng.IntN(3))}, rng.IntN(6)) }
+			views := [][2]kv.View{}
+			for i := range 300 {
+				batch := kv.Batch{}
+				for _, name := range names {
+					if rng.IntN(2) == 0 {
+						continue
+					}
+					mb := kv.MapBatch{Name: name, Row: kv.MapRow{Version: uint64(i), Count: rng.Uint64()}}
+					seen := map[string]bool{}
+					for range rng.IntN(8) {
+						k := key()
+						if seen[string(k)] {
+							continue
+						}
+						seen[string(k)] = true
+						if rng.IntN(3) == 0 {
+							mb.Deletes = append(mb.Deletes, k)
+						} else {
+							mb.Puts = append(mb.Puts, kv.Row{Key: k, Value: bytes.Repeat(k, rng.IntN(200)), Version: uint64(i)})
+						}
+					}
+					batch = append(batch, mb)
+				}
+				if err := errors.Join(ours.Write(batch), plain.Write(batch)); err != nil {
+					t.Fatal(err)
+				}
+				if rng.IntN(10) == 0 {
+					a, err := ours.View()
+					b, err2 := plain.View()
+					if err := errors.Join(err, err2); err != nil {
+						t.Fatal(err)
+					}
+					views = append(views, [2]kv.View{a, b})
+				}
+				name, k := names[rng.IntN(len(names))], key()
+				v1, s1, ok1, err1 := ours.Get(nil, name, k)
+				v2, s2, ok2, _ := plain.Get(nil, name, k)
+				if !bytes.Equal(v1, v2) || s1 != s2 || ok1 != ok2 || err1 != nil {
+					t.Fatalf("seed %d, step %d: get %q %q: %q %d %v %v; want %q %d %v", seed, i, name, k, v1, s1, ok1, err1, v2, s2, ok2)
+				}
+			}
+			for i, v := range views {
+				sameView(t, fmt.Sprintf("seed %d, view %d", seed, i), v, names)
+			}
+			if err := ours.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+func sameView(t *testing.T, what string, v [2]kv.View, names []string) {
+	t.Helper()
+	var maps [2]string
+	for i := range v {
+		if err := v[i].Maps(func(name string, row kv.MapRow) bool {
+			maps[i] += fmt.Sprintf("%q %v ", name, row)
+			return true
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if maps[0] != maps[1] {
+		t.Fatalf("%s: maps %s; want %s", what, maps[0], maps[1])
+	}
+	for _, name := range names {
+		if got, want := scan(t, v[0], name), scan(t, v[1], name); got != want {
+			t.Fatalf("%s: map %q: %s; want %s", what, name, got, want)
+		}
+	}
+	for _, view := range v {
+		if err := view.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
