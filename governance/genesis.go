@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 
 	"concordat/governance/tables"
 	"concordat/ledger"
@@ -53,11 +54,32 @@ type Genesis struct {
 	Trust        Trust
 }
 
-// Write checks the founding configuration and writes it. Its errors are about
-// what the operator configured.
+// Check looks at the founding configuration without writing anything. Its errors
+// are about what the operator configured.
+func (g *Genesis) Check() error {
+	if strings.TrimSpace(g.Constitution) == "" {
+		return errors.New("a service needs a constitution: none of the constitution files has any text (`concordat gov constitution` prints the default)")
+	}
+	seen := map[string]bool{}
+	for i := range g.Members {
+		m := &g.Members[i]
+		id, err := m.check()
+		if err != nil {
+			return err
+		}
+		if seen[id] {
+			return fmt.Errorf("member %s: another member has the same certificate: name each member once", m.Name)
+		}
+		seen[id] = true
+	}
+	_, err := g.config()
+	return err
+}
+
+// Write checks the founding configuration and writes it.
 func (g *Genesis) Write(tx *kv.Tx) error {
-	if g.Constitution == "" {
-		return errors.New("a service needs a constitution: none of the constitution files has any text")
+	if err := g.Check(); err != nil {
+		return err
 	}
 	for i := range g.Members {
 		if err := g.Members[i].write(tx); err != nil {
@@ -89,19 +111,21 @@ func (g *Genesis) Write(tx *kv.Tx) error {
 	})
 }
 
-func (m *FoundingMember) write(tx *kv.Tx) error {
+// check returns the member's id.
+func (m *FoundingMember) check() (string, error) {
 	cert, err := keys.ParseCertPEM([]byte(m.CertPEM))
+	if err == nil {
+		_, err = keys.CertKey(cert)
+	}
 	if err != nil {
-		return fmt.Errorf("member %s: certificate: %w", m.Name, err)
+		return "", fmt.Errorf("member %s: certificate: %w: ask the member for the PEM certificate of an EC key (`concordat keygen` makes one)", m.Name, err)
 	}
-	if _, err := keys.CertKey(cert); err != nil {
-		return fmt.Errorf("member %s: certificate: %w", m.Name, err)
-	}
-	id := keys.CertID(cert.Raw)
-	if tables.MemberCerts.Has(tx, id) {
-		return fmt.Errorf("member %s: another member has the same certificate", m.Name)
-	}
-	if err := m.checkRole(); err != nil {
+	return keys.CertID(cert.Raw), m.checkRole()
+}
+
+func (m *FoundingMember) write(tx *kv.Tx) error {
+	id, err := m.check()
+	if err != nil {
 		return err
 	}
 	tables.MemberCerts.Put(tx, id, []byte(m.CertPEM))
@@ -119,12 +143,12 @@ func (m *FoundingMember) write(tx *kv.Tx) error {
 func (m *FoundingMember) checkRole() error {
 	if m.EncryptionKey == "" {
 		if m.Role != "" && m.Role != tables.NonParticipant {
-			return fmt.Errorf("member %s: a recovery role of %s needs an encryption public key", m.Name, m.Role)
+			return fmt.Errorf("member %s: a recovery role of %s needs an encryption public key: name one, or leave the role out", m.Name, m.Role)
 		}
 		return nil
 	}
 	if _, err := keys.ParseEncryptionPublicPEM([]byte(m.EncryptionKey)); err != nil {
-		return fmt.Errorf("member %s: encryption public key: %w", m.Name, err)
+		return fmt.Errorf("member %s: encryption public key: %w: ask the member for the PEM public key of an RSA pair (`concordat keygen --enc-key` makes one)", m.Name, err)
 	}
 	switch m.Role {
 	case "", tables.Participant, tables.Owner:
@@ -150,7 +174,7 @@ func (g *Genesis) config() (tables.ServiceConfig, error) {
 		most = 1
 	}
 	if c.RecoveryThreshold > most {
-		return c, fmt.Errorf("the recovery threshold (%d) cannot be met: the service starts with %d recovery participants and %d recovery owners",
+		return c, fmt.Errorf("the recovery threshold (%d) cannot be met: the service starts with %d recovery participants and %d recovery owners: lower it, or give more members an encryption public key",
 			c.RecoveryThreshold, participants, owners)
 	}
 	if c.RecoveryThreshold == 0 {

@@ -83,6 +83,9 @@ func (n *Node) start() (err error) {
 	if err != nil {
 		return err
 	}
+	if err := genesis.Check(); err != nil {
+		return err
+	}
 	if err := n.openLedger(); err != nil {
 		return err
 	}
@@ -127,8 +130,10 @@ func (n *Node) openLedger() (err error) {
 	n.rekeys = &governance.Rekeys{Secrets: n.secrets}
 	n.follow()
 	n.state.Start()
-	n.replica, err = consensus.Start(n.replicaConfig(n.opts.Config, n.secrets))
-	return err
+	if n.replica, err = consensus.Start(n.replicaConfig(n.opts.Config, n.secrets)); err != nil {
+		return fmt.Errorf("ledger.directory: %w", err)
+	}
+	return nil
 }
 
 // found sequences the genesis transaction.

@@ -43,25 +43,32 @@ func (o *Options) path(name string) string {
 	return filepath.Join(o.Dir, name)
 }
 
-func (o *Options) read(what, name string) ([]byte, error) {
+func (o *Options) read(what, name, remedy string) ([]byte, error) {
 	b, err := os.ReadFile(o.path(name))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", what, err)
+		return nil, fmt.Errorf("%s: %w: %s", what, err, remedy)
 	}
 	return b, nil
 }
+
+// What to do about a file that cannot be read.
+const (
+	remedyFile         = "name a file that this node can read"
+	remedyConstitution = "name a file that this node can read (`concordat gov constitution` prints the default)"
+	remedyMember       = "name a file that this node can read (members make theirs with `concordat keygen`)"
+)
 
 // readJSON reads an optional file that must hold one JSON value.
 func (o *Options) readJSON(what, name string) (jsondoc.Opaque, error) {
 	if name == "" {
 		return nil, nil
 	}
-	b, err := o.read(what, name)
+	b, err := o.read(what, name, remedyFile)
 	if err != nil {
 		return nil, err
 	}
 	if !json.Valid(b) {
-		return nil, fmt.Errorf("%s: %s is not valid JSON", what, name)
+		return nil, fmt.Errorf("%s: %s is not valid JSON: it must hold one JSON value", what, name)
 	}
 	return jsondoc.Canonical(b)
 }
@@ -77,6 +84,12 @@ func (o *Options) curve() elliptic.Curve {
 // identity collects what shapes the certificates.
 func (o *Options) identity(published map[string]string) (identityOptions, error) {
 	c := o.Config
+	if _, err := keys.ParseSubject(c.NodeCertificate.Subject); err != nil {
+		return identityOptions{}, fmt.Errorf("node_certificate.subject_name: %w", err)
+	}
+	if _, err := keys.ParseSubject(c.Command.Start.ServiceSubject); err != nil {
+		return identityOptions{}, fmt.Errorf("command.start.service_subject_name: %w", err)
+	}
 	sans, err := o.sans(published)
 	return identityOptions{
 		curve: o.curve(), nodeSubject: c.NodeCertificate.Subject, sans: sans, nodeDays: int(c.NodeCertificate.Days),
@@ -112,7 +125,7 @@ func (o *Options) sans(published map[string]string) ([]keys.SAN, error) {
 func (o *Options) constitution() (string, error) {
 	var texts []string
 	for _, name := range o.Config.Command.Start.Constitution {
-		b, err := o.read("command.start.constitution_files", name)
+		b, err := o.read("command.start.constitution_files", name, remedyConstitution)
 		if err != nil {
 			return "", err
 		}
@@ -126,13 +139,13 @@ func (o *Options) members() ([]governance.FoundingMember, error) {
 	var list []governance.FoundingMember
 	for i, m := range o.Config.Command.Start.Members {
 		what := fmt.Sprintf("command.start.members[%d]", i)
-		cert, err := o.read(what+".certificate_file", m.Cert)
+		cert, err := o.read(what+".certificate_file", m.Cert, remedyMember)
 		if err != nil {
 			return nil, err
 		}
 		f := governance.FoundingMember{Name: m.Cert, CertPEM: string(cert)}
 		if m.EncryptionKey != "" {
-			key, err := o.read(what+".encryption_public_key_file", m.EncryptionKey)
+			key, err := o.read(what+".encryption_public_key_file", m.EncryptionKey, remedyMember)
 			if err != nil {
 				return nil, err
 			}
@@ -142,9 +155,30 @@ func (o *Options) members() ([]governance.FoundingMember, error) {
 		if f.Data, err = o.readJSON(what+".data_json_file", m.Data); err != nil {
 			return nil, err
 		}
+		if err := o.checkClock(what, &f); err != nil {
+			return nil, err
+		}
 		list = append(list, f)
 	}
 	return list, nil
+}
+
+// clockTolerance is how far the clocks of a member's machine and of this one may
+// be apart.
+const clockTolerance = 5 * time.Minute
+
+// checkClock refuses a clock that stands before a certificate was made: every
+// certificate that this node then makes would be wrong too.
+func (o *Options) checkClock(what string, m *governance.FoundingMember) error {
+	cert, err := keys.ParseCertPEM([]byte(m.CertPEM))
+	if err != nil {
+		return nil // the check of the genesis says what is wrong with it
+	}
+	if now := o.Now(); cert.NotBefore.After(now.Add(clockTolerance)) {
+		return fmt.Errorf("%s.certificate_file: %s is valid from %s, but this machine's clock says %s: set the clock, or have the member make another certificate",
+			what, m.Name, cert.NotBefore.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+	}
+	return nil
 }
 
 // serviceConfig is the first row of the service's configuration.
@@ -162,7 +196,7 @@ func (o *Options) serviceConfig() tables.ServiceConfig {
 
 // Errors that end a start before anything was made.
 var (
-	errNotStart = errors.New("this version can only start a new service: command.type must be Start (Join and Recover come later)")
+	errNotStart = errors.New("this version can only start a new service: set command.type to Start (Join and Recover come later)")
 )
 
 // check refuses what must not be guessed at.
@@ -174,12 +208,40 @@ func (o *Options) check() error {
 	dir := o.path(c.Ledger.Directory)
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("ledger.directory: %w", err)
+		return fmt.Errorf("ledger.directory: %w: name a folder that is empty or does not exist", err)
 	}
 	if len(entries) > 0 {
 		return fmt.Errorf("the ledger directory %s already holds files: a new service starts with an empty one; move it away, or set ledger.directory to another place", dir)
 	}
+	if err := o.checkOutputs(); err != nil {
+		return err
+	}
 	return o.checkPID()
+}
+
+// checkOutputs refuses places where nothing can be written, before there is a
+// service whose certificate nobody gets.
+func (o *Options) checkOutputs() error {
+	out := o.Config.Output
+	for _, f := range []struct{ what, name string }{
+		{"output_files.pid_file", out.PID},
+		{"output_files.node_certificate_file", out.NodeCert},
+		{"command.service_certificate_file", o.Config.Command.ServiceCert},
+		{"output_files.node_to_node_address_file", out.NodeAddress},
+		{"output_files.rpc_addresses_file", out.RPCAddresses},
+	} {
+		if f.name == "" {
+			continue
+		}
+		path := o.path(f.name)
+		if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
+			return fmt.Errorf("%s: %s is not in a folder that exists: make the folder, or name another file", f.what, f.name)
+		}
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			return fmt.Errorf("%s: %s is a folder: name a file", f.what, f.name)
+		}
+	}
+	return nil
 }
 
 // checkPID refuses to start beside a node that may still run here.

@@ -12,7 +12,7 @@ import (
 // call runs one command line in process.
 func call(args ...string) (stdout, stderr string, code int) {
 	var out, errs bytes.Buffer
-	code = Main(args, Stdio{In: strings.NewReader(""), Out: &out, Err: &errs}, func(string) string { return "" })
+	code = Main(args, Stdio{In: strings.NewReader(""), Out: &out, Err: &errs}, noEnv)
 	return out.String(), errs.String(), code
 }
 
@@ -27,7 +27,7 @@ func every(c *cobra.Command, f func(*cobra.Command)) {
 }
 
 func TestEveryCommandExplainsItself(t *testing.T) {
-	a := &app{}
+	a := &app{env: noEnv}
 	n := 0
 	every(a.root(), func(c *cobra.Command) {
 		n++
@@ -53,7 +53,7 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 // TestExamplesParse runs the command lines of all examples as far as their flags
 // go: an example with a flag that does not exist helps nobody.
 func TestExamplesParse(t *testing.T) {
-	a := &app{}
+	a := &app{env: noEnv}
 	every(a.root(), func(c *cobra.Command) {
 		for _, line := range strings.Split(c.Example, "\n") {
 			for _, part := range strings.Split(line, "|") {
@@ -63,7 +63,7 @@ func TestExamplesParse(t *testing.T) {
 					continue
 				}
 				args := asNodeCommand(strings.Fields(part))
-				root := (&app{}).root()
+				root := (&app{env: noEnv}).root()
 				found, rest, err := root.Find(args)
 				if err == nil {
 					err = found.ParseFlags(rest)
@@ -195,3 +195,6 @@ func TestHelpOfGroups(t *testing.T) {
 		}
 	}
 }
+
+// noEnv is an environment without variables.
+func noEnv(string) string { return "" }

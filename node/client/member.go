@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -36,6 +37,9 @@ func NewMember(cert, key []byte) (*Member, error) {
 	if err != nil {
 		return nil, fmt.Errorf("member key: %w", err)
 	}
+	if public, err := keys.CertKey(parsed); err != nil || !private.ECDSA().PublicKey.Equal(public) {
+		return nil, errors.New("member key: it does not belong to the member certificate")
+	}
 	return &Member{ID: keys.CertID(parsed.Raw), Cert: cert, key: private}, nil
 }
 
@@ -43,11 +47,11 @@ func NewMember(cert, key []byte) (*Member, error) {
 func LoadMember(certFile, keyFile string) (*Member, error) {
 	cert, err := os.ReadFile(certFile)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("member certificate: %w", err)
 	}
 	key, err := os.ReadFile(keyFile)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("member key: %w", err)
 	}
 	return NewMember(cert, key)
 }

@@ -37,7 +37,40 @@ func (n *Node) check() error {
 		return errors.New("ledger_signatures.rate and ledger_signatures.burst: want at least 1")
 	}
 	if n.Command.Type == "Start" {
-		return n.Command.Start.check()
+		return errors.Join(n.Command.Start.check(), n.checkDays())
+	}
+	return nil
+}
+
+// defaultMaxDays is the longest a certificate is valid unless the service's
+// configuration says otherwise; maxDays bounds what it may say (a century).
+const (
+	defaultMaxDays = 365
+	maxDays        = 36500
+)
+
+// checkDays compares the first certificates with what the service will allow.
+func (n *Node) checkDays() error {
+	const service = "command.start.service_configuration."
+	s := n.Command.Start.Service
+	for _, d := range []struct {
+		at, maxAt string
+		days      uint64
+		most      *uint64
+	}{
+		{"node_certificate.initial_validity_days", service + "maximum_node_certificate_validity_days", n.NodeCertificate.Days, s.NodeCertDays},
+		{"command.start.initial_service_certificate_validity_days", service + "maximum_service_certificate_validity_days", n.Command.Start.CertDays, s.ServiceCertDays},
+	} {
+		most := uint64(defaultMaxDays)
+		if d.most != nil {
+			most = *d.most
+		}
+		if most == 0 || most > maxDays {
+			return fmt.Errorf("%s: %d: want 1 to %d", d.maxAt, most, maxDays)
+		}
+		if d.days == 0 || d.days > most {
+			return fmt.Errorf("%s: %d: want 1 to %d, which is %s", d.at, d.days, most, d.maxAt)
+		}
 	}
 	return nil
 }
@@ -67,6 +100,9 @@ func (i *Interface) check(at string) error {
 		if err := checkAddress(at+".published_address", i.Published); err != nil {
 			return err
 		}
+	}
+	if i.Protocol == "udp" {
+		return fmt.Errorf("%s.protocol: udp is not served by this version: leave the key out, or set it to tcp", at)
 	}
 	for k, text := range i.Accepted {
 		if _, err := regexp.Compile(text); err != nil {

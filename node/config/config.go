@@ -130,7 +130,7 @@ type ServiceConfig struct {
 	ServiceCertDays *uint64 `key:"maximum_service_certificate_validity_days"`
 	Window          *uint64 `key:"recent_cose_proposals_window_size"`
 	Reconfiguration string  `key:"reconfiguration_type"`
-	Consensus       string  `key:"consensus"`
+	Consensus       string  `key:"consensus,idle"`
 }
 
 // COSE names the issuer and subject of the service's signatures.
@@ -203,8 +203,8 @@ type Logging struct {
 
 // Consensus holds the timeouts of a group.
 type Consensus struct {
-	MessageTimeout  Duration `key:"message_timeout"`
-	ElectionTimeout Duration `key:"election_timeout"`
+	MessageTimeout  Duration `key:"message_timeout,idle"`  // a lone node sends none
+	ElectionTimeout Duration `key:"election_timeout,idle"` // and elects itself
 	MaxUncommitted  uint64   `key:"max_uncommitted_tx_count"`
 }
 
@@ -230,7 +230,7 @@ type Output struct {
 	PID          string `key:"pid_file"`
 	NodeAddress  string `key:"node_to_node_address_file"`
 	RPCAddresses string `key:"rpc_addresses_file"`
-	Sealed       string `key:"sealed_ledger_secret_location"`
+	Sealed       string `key:"sealed_ledger_secret_location,idle"`
 }
 
 // Memory sized CCF's ring buffers.
