@@ -28,7 +28,7 @@ func (w *world) begin() {
 	w.secrets.add(o.Last.Seqno+1, &w.sealed)
 	w.newCore(o, writer)
 	if w.diskError && w.life+1 == w.lives {
-		w.fs.failIn = 1 + w.rng.IntN(300)
+		w.fs.failIn = 1 + w.rng.IntN(150)
 	}
 	w.core.Campaign()
 	w.pump()

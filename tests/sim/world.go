@@ -58,7 +58,7 @@ func drawPlan(rng *rand.Rand) plan {
 		raftBytes: []uint64{1, 2000, 10_000, 1 << 27}[rng.IntN(4)], tail: []int{1, 5000, 1 << 20}[rng.IntN(3)], kept: []int{5, 1000}[rng.IntN(2)],
 		segmentTx: []int{2, 10, 2000}[rng.IntN(3)], segmentSize: []int{600, 1 << 20}[rng.IntN(2)],
 		inFlight: 1 + rng.IntN(4), rate: []float64{-1, 20, 500}[rng.IntN(3)], maxPending: []int{0, 20, 200}[rng.IntN(3)],
-		diskError: rng.IntN(4) == 0,
+		diskError: rng.IntN(2) == 0,
 	}
 	if rng.IntN(2) == 0 {
 		p.depose = ms(400, 1500)
