@@ -43,6 +43,32 @@ func cText(i *runtime.Isolate, v runtime.Value) (string, bool) {
 	return s, ok
 }
 
+// arguments reads the arguments of a call in turn. Once one could not be read,
+// with its exception pending, the others are left alone.
+type arguments struct {
+	i      *runtime.Isolate
+	values []runtime.Value
+	failed bool
+}
+
+// take converts argument n, unless an earlier one has failed.
+func take[T any](a *arguments, n int, read func(*runtime.Isolate, runtime.Value) (T, bool)) (out T) {
+	if a.failed {
+		return out
+	}
+	out, ok := read(a.i, a.values[n])
+	a.failed = !ok
+	return out
+}
+
+func (a *arguments) text(n int) string  { return take(a, n, cText) }
+func (a *arguments) bytes(n int) []byte { return take(a, n, bytesOf) }
+func (a *arguments) json(n int) []byte  { return take(a, n, jsonOf) }
+func (a *arguments) days(n int) uint64  { return take(a, n, days) }
+
+// given tells whether an optional argument is there and not undefined.
+func (a *arguments) given(n int) bool { return n < len(a.values) && !a.values[n].IsUndefined() }
+
 func strToBuf(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runtime.Value {
 	if !args[0].IsString() {
 		return i.Throw(runtime.TypeError, wantString)
@@ -171,12 +197,9 @@ var (
 )
 
 func tcbHexToPolicy(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runtime.Value {
-	cpuid, ok := cText(i, args[0])
-	if !ok {
-		return runtime.Exception
-	}
-	tcb, ok := cText(i, args[1])
-	if !ok {
+	in := arguments{i: i, values: args}
+	cpuid, tcb := in.text(0), in.text(1)
+	if in.failed {
 		return runtime.Exception
 	}
 	p, err := jscrypto.TCBHexToPolicy(cpuid, tcb)

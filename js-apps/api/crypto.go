@@ -106,16 +106,9 @@ func signAlgorithm(i *runtime.Isolate, v runtime.Value) (alg jscrypto.SignAlgori
 }
 
 func cryptoSign(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runtime.Value {
-	alg, ok := signAlgorithm(i, args[0])
-	if !ok {
-		return runtime.Exception
-	}
-	key, ok := cText(i, args[1])
-	if !ok {
-		return runtime.Exception
-	}
-	data, ok := bytesOf(i, args[2])
-	if !ok {
+	in := arguments{i: i, values: args}
+	alg, key, data := take(&in, 0, signAlgorithm), in.text(1), in.bytes(2)
+	if in.failed {
 		return runtime.Exception
 	}
 	return bufferOr(i)(jscrypto.Sign(rand.Reader, alg, key, data))
@@ -132,20 +125,9 @@ func bufferOr(i *runtime.Isolate) func([]byte, error) runtime.Value {
 }
 
 func cryptoVerify(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runtime.Value {
-	alg, ok := signAlgorithm(i, args[0])
-	if !ok {
-		return runtime.Exception
-	}
-	key, ok := cText(i, args[1])
-	if !ok {
-		return runtime.Exception
-	}
-	signature, ok := bytesOf(i, args[2])
-	if !ok {
-		return runtime.Exception
-	}
-	data, ok := bytesOf(i, args[3])
-	if !ok {
+	in := arguments{i: i, values: args}
+	alg, key, signature, data := take(&in, 0, signAlgorithm), in.text(1), in.bytes(2), in.bytes(3)
+	if in.failed {
 		return runtime.Exception
 	}
 	good, err := jscrypto.VerifySignature(alg, key, signature, data)
@@ -171,17 +153,14 @@ func cryptoDigest(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) run
 // even if it is undefined.
 func pemToJWK(form jscrypto.KeyForm) runtime.HostFunc {
 	return oneOrTwo(func(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runtime.Value {
-		pem, ok := cText(i, args[0])
-		if !ok {
-			return runtime.Exception
-		}
-		var kid *string
+		in := arguments{i: i, values: args}
+		pem, kid := in.text(0), (*string)(nil)
 		if len(args) == 2 {
-			text, ok := cText(i, args[1])
-			if !ok {
-				return runtime.Exception
-			}
+			text := in.text(1)
 			kid = &text
+		}
+		if in.failed {
+			return runtime.Exception
 		}
 		jwk, err := jscrypto.PEMToJWK(form, pem, kid)
 		if err != nil {
@@ -226,15 +205,13 @@ func generateAES(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runt
 }
 
 func generateRSA(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runtime.Value {
-	bits, ok := i.ToInt32(args[0])
-	if !ok {
-		return runtime.Exception
-	}
-	exponent := int32(0)
+	in := arguments{i: i, values: args}
+	bits, exponent := take(&in, 0, (*runtime.Isolate).ToInt32), int32(0)
 	if len(args) == 2 {
-		if exponent, ok = i.ToInt32(args[1]); !ok {
-			return runtime.Exception
-		}
+		exponent = take(&in, 1, (*runtime.Isolate).ToInt32)
+	}
+	if in.failed {
+		return runtime.Exception
 	}
 	return pairOr(i)(jscrypto.GenerateRSAKeyPair(rand.Reader, int64(bits), int64(exponent)))
 }
@@ -280,29 +257,19 @@ func wrapAlgorithm(i *runtime.Isolate, v runtime.Value) (alg jscrypto.WrapAlgori
 	return alg, true
 }
 
-// keysAndAlgorithm reads the arguments that wrapKey and unwrapKey share.
-func keysAndAlgorithm(i *runtime.Isolate, args []runtime.Value) (key, wrapping []byte, alg jscrypto.WrapAlgorithm, ok bool) {
-	if key, ok = bytesOf(i, args[0]); !ok {
-		return
-	}
-	if wrapping, ok = bytesOf(i, args[1]); !ok {
-		return
-	}
-	alg, ok = wrapAlgorithm(i, args[2])
-	return
-}
-
 func wrapKey(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runtime.Value {
-	key, wrapping, alg, ok := keysAndAlgorithm(i, args)
-	if !ok {
+	in := arguments{i: i, values: args}
+	key, wrapping, alg := in.bytes(0), in.bytes(1), take(&in, 2, wrapAlgorithm)
+	if in.failed {
 		return runtime.Exception
 	}
 	return bufferOr(i)(jscrypto.WrapKey(rand.Reader, key, wrapping, alg))
 }
 
 func unwrapKey(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runtime.Value {
-	key, wrapping, alg, ok := keysAndAlgorithm(i, args)
-	if !ok {
+	in := arguments{i: i, values: args}
+	key, wrapping, alg := in.bytes(0), in.bytes(1), take(&in, 2, wrapAlgorithm)
+	if in.failed {
 		return runtime.Exception
 	}
 	return bufferOr(i)(jscrypto.UnwrapKey(key, wrapping, alg))
@@ -317,12 +284,9 @@ func validBundle(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runt
 }
 
 func validChain(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runtime.Value {
-	chain, ok := cText(i, args[0])
-	if !ok {
-		return runtime.Exception
-	}
-	trusted, ok := cText(i, args[1])
-	if !ok {
+	in := arguments{i: i, values: args}
+	chain, trusted := in.text(0), in.text(1)
+	if in.failed {
 		return runtime.Exception
 	}
 	return runtime.Bool(jscrypto.IsValidX509CertChain(chain, trusted, time.Now()))

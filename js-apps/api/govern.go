@@ -22,40 +22,38 @@ var govFunctions = []function{
 // applyFunctions are the members of ccf that only apply sees.
 var applyFunctions = []function{
 	fn("refreshAppBytecodeCache", 0, exactly(0, refreshBytecode)),
-	fn("setJwtPublicSigningKeys", 3, exactly(3, setJWTKeys)),
-	fn("removeJwtPublicSigningKeys", 1, exactly(1, removeJWTKeys)),
+	fn("setJwtPublicSigningKeys", 3, onNode(3, setJWTKeys)),
+	fn("removeJwtPublicSigningKeys", 1, onNode(1, removeJWTKeys)),
 }
 
 var nodeFunctions = []function{
 	fn("triggerLedgerRekey", 0, action("Failed to trigger ledger rekey", NodeActions.TriggerLedgerRekey, runtime.True)),
-	fn("transitionServiceToOpen", 2, exactly(2, transitionServiceToOpen)),
+	fn("transitionServiceToOpen", 2, onNode(2, transitionServiceToOpen)),
 	fn("triggerRecoverySharesRefresh", 0, action("Failed to trigger recovery shares refresh", NodeActions.TriggerRecoverySharesRefresh, runtime.Undefined)),
 	fn("triggerLedgerChunk", 0, action("Failed to trigger ledger chunk", NodeActions.TriggerLedgerChunk, runtime.Undefined)),
 	fn("triggerSnapshot", 0, action("Failed to trigger snapshot", NodeActions.TriggerSnapshot, runtime.Undefined)),
 }
 
 var networkFunctions = []function{
-	fn("getLatestLedgerSecretSeqno", 0, exactly(0, latestLedgerSecret)),
-	fn("generateEndorsedCertificate", 3, exactly(3, endorsedCertificate)),
-	fn("generateNetworkCertificate", 2, exactly(2, networkCertificate)),
+	fn("getLatestLedgerSecretSeqno", 0, onNode(0, latestLedgerSecret)),
+	fn("generateEndorsedCertificate", 3, onNode(3, endorsedCertificate)),
+	fn("generateNetworkCertificate", 2, onNode(2, networkCertificate)),
 }
 
-// nodeOf is what apply acts on; nil leaves an exception pending.
-func nodeOf(i *runtime.Isolate) NodeActions {
-	n := of(i).call.host.Node
-	if n == nil {
-		i.Throw(runtime.InternalError, "Node state is not available")
-	}
-	return n
+// onNode serves the functions that act on the node, which only apply may.
+func onNode(count int, f func(i *runtime.Isolate, n NodeActions, in *arguments) runtime.Value) runtime.HostFunc {
+	return exactly(count, func(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runtime.Value {
+		n := of(i).call.host.Node
+		if n == nil {
+			return i.Throw(runtime.InternalError, "Node state is not available")
+		}
+		return f(i, n, &arguments{i: i, values: args})
+	})
 }
 
 // action serves the functions without arguments and results.
 func action(failure string, do func(NodeActions) error, result runtime.Value) runtime.HostFunc {
-	return exactly(0, func(i *runtime.Isolate, _ runtime.Value, _ []runtime.Value) runtime.Value {
-		n := nodeOf(i)
-		if n == nil {
-			return runtime.Exception
-		}
+	return onNode(0, func(i *runtime.Isolate, n NodeActions, _ *arguments) runtime.Value {
 		if err := do(n); err != nil {
 			return i.Throw(runtime.InternalError, failure+": "+err.Error())
 		}
@@ -65,20 +63,16 @@ func action(failure string, do func(NodeActions) error, result runtime.Value) ru
 
 // transitionServiceToOpen takes the previous identity (or undefined) and the
 // next one, each as an ArrayBuffer of PEM text.
-func transitionServiceToOpen(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runtime.Value {
-	n := nodeOf(i)
-	if n == nil {
-		return runtime.Exception
-	}
+func transitionServiceToOpen(i *runtime.Isolate, n NodeActions, in *arguments) runtime.Value {
 	var previous []byte
-	if !args[0].IsUndefined() {
-		b, ok := i.Buffer(args[0])
+	if in.given(0) {
+		b, ok := i.Buffer(in.values[0])
 		if !ok {
 			return i.Throw(runtime.TypeError, "Previous service identity argument is not an array buffer")
 		}
 		previous = append([]byte{}, b...)
 	}
-	next, ok := i.Buffer(args[1])
+	next, ok := i.Buffer(in.values[1])
 	if !ok {
 		return i.Throw(runtime.TypeError, "Next service identity argument is not an array buffer")
 	}
@@ -88,11 +82,7 @@ func transitionServiceToOpen(i *runtime.Isolate, _ runtime.Value, args []runtime
 	return runtime.Undefined
 }
 
-func latestLedgerSecret(i *runtime.Isolate, _ runtime.Value, _ []runtime.Value) runtime.Value {
-	n := nodeOf(i)
-	if n == nil {
-		return runtime.Exception
-	}
+func latestLedgerSecret(i *runtime.Isolate, n NodeActions, _ *arguments) runtime.Value {
 	seqno, err := n.LatestLedgerSecretSeqno()
 	if err != nil {
 		return i.Throw(runtime.InternalError, "Failed to get latest ledger secret seqno: "+err.Error())
@@ -113,37 +103,17 @@ func days(i *runtime.Isolate, v runtime.Value) (uint64, bool) {
 	return uint64(n), true
 }
 
-func endorsedCertificate(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runtime.Value {
-	n := nodeOf(i)
-	if n == nil {
-		return runtime.Exception
-	}
-	csr, ok := cText(i, args[0])
-	if !ok {
-		return runtime.Exception
-	}
-	from, ok := cText(i, args[1])
-	if !ok {
-		return runtime.Exception
-	}
-	period, ok := days(i, args[2])
-	if !ok {
+func endorsedCertificate(i *runtime.Isolate, n NodeActions, in *arguments) runtime.Value {
+	csr, from, period := in.text(0), in.text(1), in.days(2)
+	if in.failed {
 		return runtime.Exception
 	}
 	return textOr(i, "Failed to create endorsed cert: ")(n.EndorsedCertificate(csr, from, period))
 }
 
-func networkCertificate(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runtime.Value {
-	n := nodeOf(i)
-	if n == nil {
-		return runtime.Exception
-	}
-	from, ok := cText(i, args[0])
-	if !ok {
-		return runtime.Exception
-	}
-	period, ok := days(i, args[1])
-	if !ok {
+func networkCertificate(i *runtime.Isolate, n NodeActions, in *arguments) runtime.Value {
+	from, period := in.text(0), in.days(1)
+	if in.failed {
 		return runtime.Exception
 	}
 	return textOr(i, "Unable to generate network certificate: ")(n.NetworkCertificate(from, period))
@@ -158,21 +128,9 @@ func textOr(i *runtime.Isolate, failure string) func(string, error) runtime.Valu
 	}
 }
 
-func setJWTKeys(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runtime.Value {
-	n := nodeOf(i)
-	if n == nil {
-		return runtime.Exception
-	}
-	issuer, ok := cText(i, args[0])
-	if !ok {
-		return runtime.Exception
-	}
-	metadata, ok := jsonOf(i, args[1])
-	if !ok {
-		return runtime.Exception
-	}
-	jwks, ok := jsonOf(i, args[2])
-	if !ok {
+func setJWTKeys(i *runtime.Isolate, n NodeActions, in *arguments) runtime.Value {
+	issuer, metadata, jwks := in.text(0), in.json(1), in.json(2)
+	if in.failed {
 		return runtime.Exception
 	}
 	if err := n.SetJWTPublicSigningKeys(issuer, metadata, jwks); err != nil {
@@ -182,13 +140,9 @@ func setJWTKeys(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runti
 	return runtime.Undefined
 }
 
-func removeJWTKeys(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runtime.Value {
-	n := nodeOf(i)
-	if n == nil {
-		return runtime.Exception
-	}
-	issuer, ok := cText(i, args[0])
-	if !ok {
+func removeJWTKeys(i *runtime.Isolate, n NodeActions, in *arguments) runtime.Value {
+	issuer := in.text(0)
+	if in.failed {
 		return runtime.Exception
 	}
 	if err := n.RemoveJWTPublicSigningKeys(issuer); err != nil {

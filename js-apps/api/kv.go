@@ -143,12 +143,12 @@ type method struct {
 type kvFunc func(i *runtime.Isolate, c *call, this runtime.Value, t *table, args []runtime.Value) runtime.Value
 
 var methods = []method{
-	kvMethod("has", 1, false, kvHas),
-	kvMethod("get", 1, false, kvGet),
+	kvMethod("has", 1, false, keyed(kvHas)),
+	kvMethod("get", 1, false, keyed(kvGet)),
 	kvMethod("forEach", 1, false, kvForEach),
-	kvMethod("getVersionOfPreviousWrite", 1, false, kvVersion),
+	kvMethod("getVersionOfPreviousWrite", 1, false, keyed(kvVersion)),
 	kvMethod("set", 2, true, kvSet),
-	kvMethod("delete", 1, true, kvDelete),
+	kvMethod("delete", 1, true, keyed(kvDelete)),
 	kvMethod("clear", 0, true, kvClear),
 }
 
@@ -301,19 +301,22 @@ func (it *interp) methodFunction(k int, allowed bool, why string) runtime.Value 
 	return f
 }
 
-func kvHas(i *runtime.Isolate, _ *call, _ runtime.Value, t *table, args []runtime.Value) runtime.Value {
-	key, ok := i.Buffer(args[0])
-	if !ok {
-		return i.Throw(runtime.TypeError, wantBuffer)
+// keyed serves the methods whose one argument is a key.
+func keyed(f func(i *runtime.Isolate, c *call, t *table, key []byte) runtime.Value) kvFunc {
+	return func(i *runtime.Isolate, c *call, _ runtime.Value, t *table, args []runtime.Value) runtime.Value {
+		key, ok := i.Buffer(args[0])
+		if !ok {
+			return i.Throw(runtime.TypeError, wantBuffer)
+		}
+		return f(i, c, t, key)
 	}
+}
+
+func kvHas(_ *runtime.Isolate, _ *call, t *table, key []byte) runtime.Value {
 	return runtime.Bool(t.m.Has(key))
 }
 
-func kvGet(i *runtime.Isolate, c *call, _ runtime.Value, t *table, args []runtime.Value) runtime.Value {
-	key, ok := i.Buffer(args[0])
-	if !ok {
-		return i.Throw(runtime.TypeError, wantBuffer)
-	}
+func kvGet(i *runtime.Isolate, c *call, t *table, key []byte) runtime.Value {
 	value, ok := t.m.GetInto(c.buf[:], key)
 	if !ok {
 		return runtime.Undefined
@@ -321,11 +324,7 @@ func kvGet(i *runtime.Isolate, c *call, _ runtime.Value, t *table, args []runtim
 	return i.NewBuffer(value)
 }
 
-func kvVersion(i *runtime.Isolate, _ *call, _ runtime.Value, t *table, args []runtime.Value) runtime.Value {
-	key, ok := i.Buffer(args[0])
-	if !ok {
-		return i.Throw(runtime.TypeError, wantBuffer)
-	}
+func kvVersion(_ *runtime.Isolate, _ *call, t *table, key []byte) runtime.Value {
 	seqno, ok := t.m.Version(key)
 	if !ok {
 		return runtime.Undefined
@@ -343,11 +342,7 @@ func kvSet(i *runtime.Isolate, _ *call, this runtime.Value, t *table, args []run
 	return runtime.Dup(this)
 }
 
-func kvDelete(i *runtime.Isolate, _ *call, _ runtime.Value, t *table, args []runtime.Value) runtime.Value {
-	key, ok := i.Buffer(args[0])
-	if !ok {
-		return i.Throw(runtime.TypeError, wantBuffer)
-	}
+func kvDelete(_ *runtime.Isolate, _ *call, t *table, key []byte) runtime.Value {
 	t.m.Delete(key)
 	return runtime.Undefined
 }

@@ -25,34 +25,20 @@ var (
 // snpReportSize is the size of an attestation report.
 const snpReportSize = 1184
 
-// snpText is the argument n, nil if it was not given.
-func optionalBytes(i *runtime.Isolate, args []runtime.Value, n int) ([]byte, bool) {
-	if n >= len(args) || args[n].IsUndefined() {
-		return nil, true
-	}
-	return bytesOf(i, args[n])
-}
-
 func verifySNP(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runtime.Value {
-	evidence, ok := bytesOf(i, args[0])
-	if !ok {
-		return runtime.Exception
-	}
-	endorsements, ok := bytesOf(i, args[1])
-	if !ok {
-		return runtime.Exception
-	}
-	uvm, ok := optionalBytes(i, args, 2)
-	if !ok {
-		return runtime.Exception
+	in := arguments{i: i, values: args}
+	evidence, endorsements := in.bytes(0), in.bytes(1)
+	var uvm []byte
+	if in.given(2) {
+		uvm = in.bytes(2)
 	}
 	var tcb *string
-	if len(args) == 4 && !args[3].IsUndefined() {
-		text, ok := cText(i, args[3])
-		if !ok {
-			return runtime.Exception
-		}
+	if in.given(3) {
+		text := in.text(3)
 		tcb = &text
+	}
+	if in.failed {
+		return runtime.Exception
 	}
 	if len(evidence) != snpReportSize {
 		return i.Throw(runtime.RangeError, "Input SEV-SNP attestation report is not of expected size "+

@@ -66,21 +66,40 @@ func setClaimsDigest(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) 
 }
 
 var consensusFunctions = []function{
-	fn("getLastCommittedTxId", 0, exactly(0, impurely(lastCommitted))),
-	fn("getStatusForTxId", 2, exactly(2, impurely(statusForTxID))),
-	fn("getViewForSeqno", 1, exactly(1, impurely(viewForSeqno))),
+	fn("getLastCommittedTxId", 0, exactly(0, onConsensus("", lastCommitted))),
+	fn("getStatusForTxId", 2, exactly(2, onConsensus("Invalid view or seqno: cannot be negative", statusForTxID))),
+	fn("getViewForSeqno", 1, exactly(1, onConsensus("Invalid seqno: cannot be negative", viewForSeqno))),
 }
 
-const (
-	noConsensus  = "No consensus available"
-	noHistorical = "No historical queries available"
-)
+var historicalFunctions = []function{
+	fn("getStateRange", 4, exactly(4, onHistorical("Invalid handle or seqno or expiry: cannot be negative", getStateRange))),
+	fn("dropCachedStates", 1, exactly(1, onHistorical("Invalid handle: cannot be negative", dropCachedStates))),
+}
 
-func lastCommitted(i *runtime.Isolate, _ runtime.Value, _ []runtime.Value) runtime.Value {
-	c := of(i).call.host.Consensus
-	if c == nil {
-		return i.Throw(runtime.InternalError, noConsensus)
-	}
+func onConsensus(negative string, f func(*runtime.Isolate, ConsensusView, []uint64) runtime.Value) runtime.HostFunc {
+	return onView(negative, "No consensus available", func(h *Host) ConsensusView { return h.Consensus }, f)
+}
+
+func onHistorical(negative string, f func(*runtime.Isolate, HistoricalView, []uint64) runtime.Value) runtime.HostFunc {
+	return onView(negative, "No historical queries available", func(h *Host) HistoricalView { return h.Historical }, f)
+}
+
+// onView serves functions of integers on a part of the host that may be missing.
+func onView[V any](negative, missing string, part func(*Host) V, f func(*runtime.Isolate, V, []uint64) runtime.Value) runtime.HostFunc {
+	return impurely(func(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runtime.Value {
+		n, ok := integers(i, args, negative)
+		if !ok {
+			return runtime.Exception
+		}
+		v := part(of(i).call.host)
+		if any(v) == nil {
+			return i.Throw(runtime.InternalError, missing)
+		}
+		return f(i, v, n)
+	})
+}
+
+func lastCommitted(i *runtime.Isolate, c ConsensusView, _ []uint64) runtime.Value {
 	id := c.LastCommitted()
 	obj := i.NewObject()
 	i.Set(obj, nameView, runtime.Int64(int64(id.View)))
@@ -107,15 +126,7 @@ func integers(i *runtime.Isolate, args []runtime.Value, negative string) ([]uint
 	return out, true
 }
 
-func statusForTxID(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runtime.Value {
-	n, ok := integers(i, args, "Invalid view or seqno: cannot be negative")
-	if !ok {
-		return runtime.Exception
-	}
-	c := of(i).call.host.Consensus
-	if c == nil {
-		return i.Throw(runtime.InternalError, noConsensus)
-	}
+func statusForTxID(i *runtime.Isolate, c ConsensusView, n []uint64) runtime.Value {
 	status, err := c.Status(ledger.TxID{View: n[0], Seqno: n[1]})
 	if err != nil {
 		return i.Throw(runtime.InternalError, "Failed to get status for txid: "+err.Error())
@@ -123,15 +134,7 @@ func statusForTxID(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) ru
 	return i.String(status)
 }
 
-func viewForSeqno(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runtime.Value {
-	n, ok := integers(i, args, "Invalid seqno: cannot be negative")
-	if !ok {
-		return runtime.Exception
-	}
-	c := of(i).call.host.Consensus
-	if c == nil {
-		return i.Throw(runtime.InternalError, noConsensus)
-	}
+func viewForSeqno(_ *runtime.Isolate, c ConsensusView, n []uint64) runtime.Value {
 	view, ok := c.ViewAt(n[0])
 	if !ok {
 		return runtime.Null
@@ -139,24 +142,12 @@ func viewForSeqno(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) run
 	return runtime.Int64(int64(view))
 }
 
-var historicalFunctions = []function{
-	fn("getStateRange", 4, exactly(4, impurely(getStateRange))),
-	fn("dropCachedStates", 1, exactly(1, impurely(dropCachedStates))),
-}
-
 // maxExpirySeconds keeps an expiry inside time.Duration.
 const maxExpirySeconds = uint64(1<<63-1) / uint64(time.Second)
 
-func getStateRange(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runtime.Value {
-	n, ok := integers(i, args, "Invalid handle or seqno or expiry: cannot be negative")
-	if !ok {
-		return runtime.Exception
-	}
+func getStateRange(i *runtime.Isolate, h HistoricalView, n []uint64) runtime.Value {
 	it := of(i)
-	if it.call.host.Historical == nil {
-		return i.Throw(runtime.InternalError, noHistorical)
-	}
-	states, err := it.call.host.Historical.StateRange(it.call.ctx, RangeRequest{
+	states, err := h.StateRange(it.call.ctx, RangeRequest{
 		Handle: n[0], First: n[1], Last: n[2],
 		Expiry: time.Duration(min(n[3], maxExpirySeconds)) * time.Second,
 	})
@@ -176,15 +167,7 @@ func getStateRange(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) ru
 	return array
 }
 
-func dropCachedStates(i *runtime.Isolate, _ runtime.Value, args []runtime.Value) runtime.Value {
-	n, ok := integers(i, args, "Invalid handle: cannot be negative")
-	if !ok {
-		return runtime.Exception
-	}
-	h := of(i).call.host.Historical
-	if h == nil {
-		return i.Throw(runtime.InternalError, noHistorical)
-	}
+func dropCachedStates(_ *runtime.Isolate, h HistoricalView, n []uint64) runtime.Value {
 	return runtime.Bool(h.Drop(n[0]))
 }
 
