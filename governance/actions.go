@@ -1,6 +1,7 @@
 package governance
 
 import (
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 
@@ -61,13 +62,19 @@ func window(validFrom string, days uint64) (keys.Window, error) {
 	return keys.Days(from, int(days)), nil
 }
 
-// EndorsedCertificate implements ccf.network.generateEndorsedCertificate.
-func (a *actions) EndorsedCertificate(csrPEM, validFrom string, days uint64) (string, error) {
+// issuing is the service's certificate and the validity of a new one.
+func (a *actions) issuing(validFrom string, days uint64) (*x509.Certificate, keys.Window, error) {
 	w, err := window(validFrom, days)
 	if err != nil {
-		return "", err
+		return nil, w, err
 	}
 	cert, err := serviceCert(a.tx)
+	return cert, w, err
+}
+
+// EndorsedCertificate implements ccf.network.generateEndorsedCertificate.
+func (a *actions) EndorsedCertificate(csrPEM, validFrom string, days uint64) (string, error) {
+	cert, w, err := a.issuing(validFrom, days)
 	if err != nil {
 		return "", err
 	}
@@ -78,11 +85,7 @@ func (a *actions) EndorsedCertificate(csrPEM, validFrom string, days uint64) (st
 // NetworkCertificate implements ccf.network.generateNetworkCertificate: the key
 // and the subject stay, only the validity is new.
 func (a *actions) NetworkCertificate(validFrom string, days uint64) (string, error) {
-	w, err := window(validFrom, days)
-	if err != nil {
-		return "", err
-	}
-	cert, err := serviceCert(a.tx)
+	cert, w, err := a.issuing(validFrom, days)
 	if err != nil {
 		return "", err
 	}

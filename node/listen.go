@@ -2,8 +2,9 @@ package node
 
 import (
 	"fmt"
+	"maps"
 	"net"
-	"sort"
+	"slices"
 	"strconv"
 
 	"concordat/ledger/jsondoc"
@@ -30,7 +31,7 @@ func bind(c *config.Node) (rpc []*listener, peer *peerAddress, err error) {
 			closeAll(rpc)
 		}
 	}()
-	for _, name := range sortedNames(c.Network.RPC) {
+	for _, name := range slices.Sorted(maps.Keys(c.Network.RPC)) {
 		i := c.Network.RPC[name]
 		ln, err := listenOn("network.rpc_interfaces."+name, i.Bind)
 		if err != nil {
@@ -155,15 +156,6 @@ func redirectionOf(d config.Redirect) *frontend.Redirection {
 		return &frontend.Redirection{Static: d.Target.Address}
 	}
 	return &frontend.Redirection{Interface: d.Target.Interface, Role: d.Target.Role}
-}
-
-func sortedNames[V any](m map[string]V) []string {
-	names := make([]string, 0, len(m))
-	for n := range m {
-		names = append(names, n)
-	}
-	sort.Strings(names)
-	return names
 }
 
 // hostPort splits an address into the two texts that nodes.info keeps.

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -111,7 +113,7 @@ func (o *Options) sans(published map[string]string) ([]keys.SAN, error) {
 		return list, nil
 	}
 	seen := map[string]bool{}
-	for _, name := range sortedNames(published) {
+	for _, name := range slices.Sorted(maps.Keys(published)) {
 		host, _, err := net.SplitHostPort(published[name])
 		if err == nil && !seen[host] {
 			seen[host] = true

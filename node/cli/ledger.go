@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -193,7 +194,7 @@ func (s *shownEntry) write(w io.Writer) {
 	fmt.Fprintln(w)
 	for _, t := range s.Tables {
 		fmt.Fprintf(w, "           %s: %d writes, %d removes\n", t.Name, t.Writes, t.Removes)
-		for _, k := range sortedKeys(t.Rows) {
+		for _, k := range slices.Sorted(maps.Keys(t.Rows)) {
 			fmt.Fprintf(w, "             %s = %s\n", oneLine(k), oneLine(t.Rows[k]))
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 
@@ -61,14 +62,14 @@ func (a *app) printProposal(p *proposal) error { return a.print(p, p.write) }
 
 func (p *proposal) write(w io.Writer) {
 	fmt.Fprintf(w, "%s %s: %d ballots", p.ID, p.State, p.Ballots)
-	for _, member := range sortedKeys(p.FinalVotes) {
+	for _, member := range slices.Sorted(maps.Keys(p.FinalVotes)) {
 		word := "no"
 		if p.FinalVotes[member] {
 			word = "yes"
 		}
 		fmt.Fprintf(w, ", %s %s", short(member), word)
 	}
-	for _, member := range sortedKeys(p.VoteFailure) {
+	for _, member := range slices.Sorted(maps.Keys(p.VoteFailure)) {
 		fmt.Fprintf(w, ", %s failed: %s", short(member), p.VoteFailure[member])
 	}
 	if p.Committed != nil {
@@ -92,15 +93,6 @@ func short(id string) string {
 		return id
 	}
 	return id[:8] + "…"
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	list := make([]string, 0, len(m))
-	for k := range m {
-		list = append(list, k)
-	}
-	slices.Sort(list)
-	return list
 }
 
 // maxInput bounds a file a member hands over; a service's own limit is lower.

@@ -3,8 +3,9 @@ package config
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
-	"sort"
+	"slices"
 	"strings"
 )
 
@@ -66,7 +67,7 @@ func (b *binder) object(path string, doc any, v reflect.Value) error {
 			return err
 		}
 	}
-	for _, key := range sortedKeys(m) {
+	for _, key := range slices.Sorted(maps.Keys(m)) {
 		if !known[key] {
 			return fmt.Errorf("%s: unknown key%s", join(path, key), suggest(key, known))
 		}
@@ -201,7 +202,7 @@ func (b *binder) mapping(at string, doc any, v reflect.Value) error {
 		return fmt.Errorf("%s: want an object, not %s", at, kindOf(doc))
 	}
 	out := reflect.MakeMap(v.Type())
-	for _, key := range sortedKeys(m) {
+	for _, key := range slices.Sorted(maps.Keys(m)) {
 		item := reflect.New(v.Type().Elem()).Elem()
 		if err := b.value(join(at, key), m[key], item); err != nil {
 			return err
@@ -210,15 +211,6 @@ func (b *binder) mapping(at string, doc any, v reflect.Value) error {
 	}
 	v.Set(out)
 	return nil
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	names := make([]string, 0, len(m))
-	for k := range m {
-		names = append(names, k)
-	}
-	sort.Strings(names)
-	return names
 }
 
 func place(path string) string {

@@ -3,9 +3,11 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -17,7 +19,7 @@ func (n *Node) check() error {
 	if err := checkAddress("network.node_to_node_interface.bind_address", n.Network.NodeToNode.Bind); err != nil {
 		return err
 	}
-	for _, name := range sortedKeys(n.Network.RPC) {
+	for _, name := range slices.Sorted(maps.Keys(n.Network.RPC)) {
 		i := n.Network.RPC[name]
 		if err := i.check("network.rpc_interfaces." + name); err != nil {
 			return err

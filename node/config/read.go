@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -52,7 +54,7 @@ func Read(text []byte, overrides ...Overrides) (*Node, []string, error) {
 	n := Default()
 	n.Set = map[string]string{}
 	for _, o := range overrides {
-		for _, key := range sortedKeys(o) {
+		for _, key := range slices.Sorted(maps.Keys(o)) {
 			if err := override(doc, key, o[key]); err != nil {
 				return nil, nil, err
 			}

@@ -252,7 +252,7 @@ func scanTarget(buf []byte, i int, connect bool) (int, bool, *fault) {
 	if !connect {
 		switch c := buf[i]; {
 		case c == '/' || c == '*':
-			return scanPath(buf, i+1)
+			return scanPart(buf, i+1, partPath)
 		case class[c]&classAlpha == 0:
 			if c == ' ' || c == '\r' || c == '\n' {
 				return 0, false, bad(hpeURL, "Invalid characters in url", i+1)
@@ -293,9 +293,9 @@ func scanServer(buf []byte, i int) (int, bool, *fault) {
 		case c == ' ' || c == '\r' || c == '\n':
 			return i, true, nil
 		case c == '/':
-			return scanPath(buf, i+1)
+			return scanPart(buf, i+1, partPath)
 		case c == '?':
-			return scanQuery(buf, i+1)
+			return scanPart(buf, i+1, partQuery)
 		case c == '@' && at:
 			return 0, false, bad(hpeURL, "Double @ in url", i+1)
 		case class[c]&classServer == 0:
@@ -307,8 +307,19 @@ func scanServer(buf []byte, i int) (int, bool, *fault) {
 	return 0, false, nil
 }
 
-func scanPath(buf []byte, i int) (int, bool, *fault) {
-	for i < len(buf) && class[buf[i]]&classURL != 0 {
+// What follows the server part of a target, each part up to the mark of the next.
+const (
+	partPath = iota
+	partQuery
+	partFragment
+)
+
+// targetParts says which marks are ordinary in each part, and its name in errors.
+var targetParts = [...]struct{ also, name string }{{"", "path"}, {"?", "query"}, {"?#", "fragment start"}}
+
+func scanPart(buf []byte, i, part int) (int, bool, *fault) {
+	p := &targetParts[part]
+	for i < len(buf) && (class[buf[i]]&classURL != 0 || strings.IndexByte(p.also, buf[i]) >= 0) {
 		i++
 	}
 	if i >= len(buf) {
@@ -318,41 +329,11 @@ func scanPath(buf []byte, i int) (int, bool, *fault) {
 	case ' ', '\r', '\n':
 		return i, true, nil
 	case '?':
-		return scanQuery(buf, i+1)
+		return scanPart(buf, i+1, partQuery)
 	case '#':
-		return scanFragment(buf, i+1)
+		return scanPart(buf, i+1, partFragment)
 	}
-	return 0, false, bad(hpeURL, "Invalid char in url path", i)
-}
-
-func scanQuery(buf []byte, i int) (int, bool, *fault) {
-	for i < len(buf) && (class[buf[i]]&classURL != 0 || buf[i] == '?') {
-		i++
-	}
-	if i >= len(buf) {
-		return 0, false, nil
-	}
-	switch buf[i] {
-	case ' ', '\r', '\n':
-		return i, true, nil
-	case '#':
-		return scanFragment(buf, i+1)
-	}
-	return 0, false, bad(hpeURL, "Invalid char in url query", i)
-}
-
-func scanFragment(buf []byte, i int) (int, bool, *fault) {
-	for i < len(buf) && (class[buf[i]]&classURL != 0 || buf[i] == '?' || buf[i] == '#') {
-		i++
-	}
-	if i >= len(buf) {
-		return 0, false, nil
-	}
-	switch buf[i] {
-	case ' ', '\r', '\n':
-		return i, true, nil
-	}
-	return 0, false, bad(hpeURL, "Invalid char in url fragment start", i)
+	return 0, false, bad(hpeURL, "Invalid char in url "+p.name, i)
 }
 
 // request turns the parsed spans into strings. They share one copy of the head, made here, so that they stay valid when the buffer is reused.
