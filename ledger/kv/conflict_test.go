@@ -121,3 +121,18 @@ func TestConflictsOfManyReads(t *testing.T) {
 		}
 	}
 }
+
+func TestReadSetIsUsedAgain(t *testing.T) {
+	var r readSet
+	for _, n := range []int{40, 40, 5, 300, 41, keptReads + 1, 40} {
+		for range 2 {
+			for i := range n {
+				r.add(uint64(i) + 1)
+			}
+		}
+		if len(r.list) != n {
+			t.Errorf("%d reads, %d remembered", n, len(r.list))
+		}
+		r.reset()
+	}
+}

@@ -103,8 +103,6 @@ func (b *signalBase) Write(batch Batch) error {
 func TestReleaseWakesTheFlusher(t *testing.T) {
 	base := &signalBase{NewMemBase(), make(chan int, 10)}
 	d := &driver{Store: New(base, Options{}), t: t, view: 2}
-	d.Start()
-	d.Start() // a second one does nothing
 	old := d.Begin()
 	young := d.Begin()
 	d.put("m", "k", "v")
@@ -112,6 +110,9 @@ func TestReleaseWakesTheFlusher(t *testing.T) {
 	if st := d.Stats(); !st.Blocked || st.Flushed != 0 || st.OldestSnapshot != 0 || st.OverlayBytes == 0 || st.ActiveTransactions != 2 {
 		t.Errorf("while a transaction is active: %+v", st)
 	}
+	<-d.flusher.signal // of the commit: only the release is left to wake the flusher
+	d.Start()
+	d.Start() // a second one does nothing
 	young.Release()
 	old.Release()
 	<-base.written
