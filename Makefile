@@ -25,7 +25,7 @@ build: need-go ## build bin/concordat
 dev: build ## run a one-node consortium with the banking app on it, until interrupted
 	@$(BIN) dev $(DEV_ARGS)
 
-test: needs lint unit race compat interop vuln ## everything that must pass before a change lands
+test: needs lint unit race mutations compat interop vuln ## everything that must pass before a change lands
 
 unit: need-go ## unit, simulation, transcript and end-to-end tests
 	$(GO) test ./...
@@ -40,6 +40,9 @@ race: need-go ## the concurrent packages under the race detector (needs a C comp
 
 flip: need-go ## change every byte of a recorded ledger, one at a time; the audit must notice each (slow)
 	FLIP=all $(GO) test -timeout 3h -run 'Flipped|LastSignature' ./ledger/audit
+
+mutations: need-go ## bugs put into the consensus core on purpose: the simulator must catch each
+	$(GO) test ./tests/sim -run TestMutations -mutations -count=1
 
 fuzz: need-go ## every fuzz target for FUZZTIME (default 10s) each
 	@bash tests/run/fuzz $(FUZZTIME)

@@ -16,6 +16,9 @@ type verifyFlags struct {
 	serviceCert  string
 	recoveryKeys []string
 	snapshots    []string
+	receipts     []string
+	atLeast      string
+	partial      bool
 	committed    bool
 	most         int
 }
@@ -37,16 +40,26 @@ func (a *app) ledgerVerifyCmd() *cobra.Command {
 	c.Flags().StringVar(&f.serviceCert, "service-cert", "", "certificate of the service the ledger must be of")
 	c.Flags().StringArrayVar(&f.recoveryKeys, "recovery-key", nil, "private encryption key of a member; may be repeated")
 	c.Flags().StringArrayVar(&f.snapshots, "snapshot", nil, "snapshot file to check against the ledger; may be repeated")
+	c.Flags().StringArrayVar(&f.receipts, "receipt", nil, "receipt whose transaction must be in the ledger, which shows a fork or a cut; may be repeated")
+	c.Flags().StringVar(&f.atLeast, "at-least", "", "transaction id up to which the ledger must be signed, which shows a cut")
+	c.Flags().BoolVar(&f.partial, "partial", false, "older chunks are archived elsewhere: start at the first file there is")
 	c.Flags().BoolVar(&f.committed, "committed-only", false, "leave out files that are not marked as committed")
 	c.Flags().IntVar(&f.most, "max-findings", 0, "stop listing after so many findings (0: the default)")
 	return c
 }
 
 func (f *verifyFlags) options() (o audit.Options, err error) {
-	o = audit.Options{Snapshots: f.snapshots, CommittedOnly: f.committed, MaxFindings: f.most}
+	o = audit.Options{
+		Snapshots: f.snapshots, Receipts: f.receipts, Partial: f.partial, CommittedOnly: f.committed, MaxFindings: f.most,
+	}
 	if f.serviceCert != "" {
 		if o.ServiceCert, err = os.ReadFile(f.serviceCert); err != nil {
 			return o, fmt.Errorf("the service's certificate: %w", err)
+		}
+	}
+	if f.atLeast != "" {
+		if o.AtLeast, err = ledger.ParseTxID(f.atLeast); err != nil {
+			return o, usage("--at-least %q: %w", f.atLeast, err)
 		}
 	}
 	for _, name := range f.recoveryKeys {
@@ -74,6 +87,8 @@ type auditResult struct {
 	Services       int             `json:"services"`
 	Opened         uint64          `json:"entries_opened"`
 	Private        uint64          `json:"private_entries_opened"`
+	Requests       int             `json:"member_requests"`
+	Receipts       int             `json:"receipts"`
 	Findings       []auditFinding  `json:"findings"`
 	Unsigned       string          `json:"unsigned,omitempty"`
 	Torn           string          `json:"torn,omitempty"`
@@ -144,7 +159,7 @@ func resultOf(r *audit.Report) *auditResult {
 	out := &auditResult{
 		Valid: r.OK(), Entries: r.Entries, Signatures: r.Signatures, COSESignatures: r.COSESignatures, Files: len(r.Files),
 		First: idText(r.First), Last: idText(r.Last), LastSigned: idText(r.LastSigned), Root: r.SignedRoot.Hex(),
-		ServiceStatus: r.Service.Status, Services: r.Services, Opened: r.Opened, Private: r.PrivateEntries, Findings: []auditFinding{},
+		ServiceStatus: r.Service.Status, Services: r.Services, Opened: r.Opened, Private: r.PrivateEntries, Requests: r.Requests, Receipts: r.Receipts, Findings: []auditFinding{},
 	}
 	for _, x := range r.Findings {
 		out.Findings = append(out.Findings, auditFinding{x.Severity.String(), x.File, x.Offset, idText(x.TxID), x.Text})
@@ -178,6 +193,10 @@ func (r *auditResult) write(w io.Writer) {
 	fmt.Fprintf(w, "  last signed %s, root %s\n", r.LastSigned, r.Root)
 	if r.Opened > 0 {
 		fmt.Fprintf(w, "  opened with the recovered ledger secrets: %d entries, %d of them with private tables\n", r.Opened, r.Private)
+	}
+	fmt.Fprintf(w, "  signed requests of members checked: %d\n", r.Requests)
+	if r.Receipts > 0 {
+		fmt.Fprintf(w, "  receipts that are of this ledger: %d\n", r.Receipts)
 	}
 	if r.Unsigned != "" {
 		fmt.Fprintf(w, "  not signed yet: %s\n", r.Unsigned)
