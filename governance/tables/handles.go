@@ -57,7 +57,7 @@ func (t Rows[V]) Delete(tx *kv.Tx, key string) { tx.Map(t.Name).Delete([]byte(ke
 // Each visits the rows in byte order of key, until f is false or a row cannot be read.
 func (t Rows[V]) Each(tx *kv.Tx, f func(key string, v V) bool) error {
 	var err error
-	Bytes{t.Name}.Each(tx, func(key string, b []byte) bool {
+	Bytes(t).Each(tx, func(key string, b []byte) bool {
 		var v V
 		if err = t.decode(key, b, &v); err != nil {
 			return false

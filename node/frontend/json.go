@@ -35,7 +35,7 @@ func (c *Context) Decode(v any) error {
 // InvalidInput is the 400 for a body that is no JSON or has the wrong types. The text follows the shape of CCF's JSON library: clients compare the code.
 func InvalidInput(body []byte, err error) *Error {
 	text := err.Error()
-	switch e := err.(type) { //nolint:errorlint // encoding/json returns these unwrapped
+	switch e := err.(type) { // encoding/json returns these unwrapped
 	case *json.SyntaxError:
 		line, column := position(body, int(e.Offset))
 		text = fmt.Sprintf("[json.exception.parse_error.101] parse error at line %d, column %d: syntax error - %s", line, column, e)

@@ -43,10 +43,10 @@ func CompileTemplate(path string) (*Template, error) {
 		}
 		name, next, closed := strings.Cut(after, "}")
 		if !closed {
-			return nil, fmt.Errorf("Invalid templated path - missing closing curly bracket: %s", path) //nolint:staticcheck // CCF's text
+			return nil, fmt.Errorf("Invalid templated path - missing closing curly bracket: %s", path) // CCF's text
 		}
 		if slices.Contains(t.names, name) {
-			return nil, fmt.Errorf("Invalid templated path - duplicate component name %s: %s", name, path) //nolint:staticcheck // as above
+			return nil, fmt.Errorf("Invalid templated path - duplicate component name %s: %s", name, path) // as above
 		}
 		t.names = append(t.names, name)
 		p := part{param: true, stop: noStop}
@@ -63,7 +63,7 @@ func CompileTemplate(path string) (*Template, error) {
 	}
 	re, err := regexp.Compile("^(?s:" + expr.String() + ")$")
 	if err != nil {
-		return nil, fmt.Errorf("Invalid templated path - %w: %s", err, path) //nolint:staticcheck // as above
+		return nil, fmt.Errorf("Invalid templated path - %w: %s", err, path) // as above
 	}
 	t.re = re
 	return t, nil
@@ -144,7 +144,7 @@ func newRoutes(actorName string, endpoints []Endpoint, dynamic bool) *Routes {
 		e := &r.all[i]
 		e.full = "/" + actorName + e.Path
 		if verbOrder(e.Verb) < 0 && r.err == nil {
-			r.err = fmt.Errorf("Unknown HTTP method '%s'", e.Verb) //nolint:staticcheck // CCF's text
+			r.err = fmt.Errorf("Unknown HTTP method '%s'", e.Verb) // CCF's text
 		}
 		t, err := CompileTemplate(e.Path)
 		if t != nil || err != nil {
@@ -188,7 +188,7 @@ func (r *Routes) lookup(verb, path string) (*Endpoint, []Param, error) {
 	}
 	if len(ambiguous) > 1 {
 		slices.Sort(ambiguous)
-		return nil, nil, fmt.Errorf("Multiple potential matches for path: %s\n  %s", path, strings.Join(ambiguous, "\n  ")) //nolint:staticcheck // CCF's text
+		return nil, nil, fmt.Errorf("Multiple potential matches for path: %s\n  %s", path, strings.Join(ambiguous, "\n  ")) // CCF's text
 	}
 	return found, params, nil
 }

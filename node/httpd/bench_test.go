@@ -54,10 +54,10 @@ func netHTTP(b *testing.B) string {
 			}
 			w.Header().Set("Content-Type", "application/octet-stream")
 			w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-			w.Write(body) //nolint:errcheck // a benchmark
+			w.Write(body) // a benchmark
 		}),
 	}
-	go srv.ServeTLS(ln, "", "") //nolint:errcheck // ends with Close
+	go srv.ServeTLS(ln, "", "") // ends with Close
 	b.Cleanup(func() { srv.Close() })
 	return ln.Addr().String()
 }

@@ -56,7 +56,7 @@ func (c *conn) serve(ctx context.Context) {
 			return
 		}
 		if err != nil {
-			c.flushNow() //nolint:errcheck // the connection ends either way
+			c.flushNow() // the connection ends either way
 			return
 		}
 		c.resp.Reset()

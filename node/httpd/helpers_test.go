@@ -55,7 +55,7 @@ func listenOn(t testing.TB, s *Server, iface *Interface) string {
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ln, iface) }()
 	t.Cleanup(func() {
-		s.Close() //nolint:errcheck // never fails
+		s.Close() // never fails
 		if err := <-done; err != nil {
 			t.Errorf("Serve: %v", err)
 		}

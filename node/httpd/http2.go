@@ -1,5 +1,7 @@
 package httpd
 
+//lint:file-ignore SA1019 net/http cannot serve a connection whose preface has been read, so the library under it is called directly.
+
 import (
 	"io"
 	"net"
@@ -26,7 +28,7 @@ func (s *Server) serveHTTP2(nc net.Conn, sess *Session, over bool) {
 		MaxReceiveBufferPerStream: int(iface.Limits.WindowSize),
 	}
 	h2 := &http2.Server{IdleTimeout: iface.Idle, MaxConcurrentStreams: iface.Limits.Streams, MaxReadFrameSize: iface.Limits.FrameSize}
-	h2.ServeConn(nc, &http2.ServeConnOpts{ //nolint:staticcheck // net/http cannot serve a connection whose preface has been read
+	h2.ServeConn(nc, &http2.ServeConnOpts{
 		Context:          s.ctx,
 		BaseConfig:       base,
 		SawClientPreface: true,
@@ -142,6 +144,6 @@ func writeHTTP2(w http.ResponseWriter, resp *Response, headOnly bool) {
 	}
 	w.WriteHeader(resp.Status)
 	if !headOnly {
-		w.Write(resp.Body) //nolint:errcheck // the client is gone, or status 204 allows no body
+		w.Write(resp.Body) // the client is gone, or status 204 allows no body
 	}
 }

@@ -74,7 +74,7 @@ func (s *Server) Serve(ln net.Listener, iface *Interface) error {
 		nc, err := ln.Accept()
 		if s.ctx.Err() != nil {
 			if nc != nil {
-				nc.Close() //nolint:errcheck // the server is closing
+				nc.Close() // the server is closing
 			}
 			return nil
 		}
@@ -110,19 +110,19 @@ func (s *Server) forgetListener(ln net.Listener) {
 	s.mu.Lock()
 	delete(s.mu.listeners, ln)
 	s.mu.Unlock()
-	ln.Close() //nolint:errcheck // nothing to do about it
+	ln.Close() // nothing to do about it
 }
 
 // admit applies the session caps and starts the connection's goroutine.
 func (s *Server) admit(nc net.Conn, iface *Interface, base *tls.Config) {
 	if iface.counters.active.Load() >= int64(iface.Limits.HardCap) {
-		nc.Close() //nolint:errcheck // refused
+		nc.Close() // refused
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.mu.closed {
-		nc.Close() //nolint:errcheck // the server is closing
+		nc.Close() // the server is closing
 		return
 	}
 	s.mu.conns[nc] = struct{}{}
@@ -135,7 +135,7 @@ func (s *Server) admit(nc net.Conn, iface *Interface, base *tls.Config) {
 func (s *Server) run(nc net.Conn, iface *Interface, base *tls.Config, over bool) {
 	defer s.wg.Done()
 	defer func() {
-		nc.Close() //nolint:errcheck // nothing to do about it
+		nc.Close() // nothing to do about it
 		iface.counters.active.Add(-1)
 		s.totals.active.Add(-1)
 		s.mu.Lock()
@@ -177,10 +177,10 @@ func (s *Server) Close() error {
 	s.mu.Lock()
 	s.mu.closed = true
 	for ln := range s.mu.listeners {
-		ln.Close() //nolint:errcheck // Serve returns either way
+		ln.Close() // Serve returns either way
 	}
 	for nc := range s.mu.conns {
-		nc.Close() //nolint:errcheck // its goroutine ends either way
+		nc.Close() // its goroutine ends either way
 	}
 	s.mu.Unlock()
 	s.wg.Wait()

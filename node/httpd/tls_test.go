@@ -1,5 +1,7 @@
 package httpd
 
+//lint:file-ignore SA1019 the tests use the same library as the server.
+
 import (
 	"bytes"
 	"context"

@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -122,8 +121,6 @@ func (s *service) file(name string) string {
 	return filepath.Join(s.workspace, "sandbox_common", name)
 }
 
-func (s *service) ledger() string { return filepath.Join(s.workspace, "sandbox_0", "ledger") }
-
 // as connects with the TLS identity of a member or user, or with none.
 func (s *service) as(who string) *client.Client {
 	s.t.Helper()
@@ -149,18 +146,4 @@ func (s *service) read(name string) []byte {
 		s.t.Fatal(err)
 	}
 	return b
-}
-
-// concordat runs a command and returns what it printed and its exit code.
-func concordat(t *testing.T, args ...string) (string, int) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, args...)
-	cmd.Dir = root
-	out, err := cmd.CombinedOutput()
-	if err != nil && cmd.ProcessState == nil {
-		t.Fatal(err)
-	}
-	return string(out), cmd.ProcessState.ExitCode()
 }
