@@ -2,7 +2,7 @@ package keys
 
 import (
 	"crypto/ecdsa"
-	"crypto/sha1" //nolint:gosec // RFC 5280 4.2.1.2 names keys by SHA-1; nothing is trusted for it.
+	"crypto/sha1" // RFC 5280 4.2.1.2 names keys by SHA-1; nothing is trusted for it.
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -197,7 +197,7 @@ func keyID(spki []byte) []byte {
 	if _, err := asn1.Unmarshal(spki, &info); err != nil {
 		return nil
 	}
-	sum := sha1.Sum(info.Key.RightAlign()) //nolint:gosec // see the import
+	sum := sha1.Sum(info.Key.RightAlign()) // see the import
 	return sum[:]
 }
 

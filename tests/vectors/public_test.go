@@ -95,7 +95,7 @@ func store(t *testing.T, name string, v any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join("testdata", name), append(b, '\n'), 0o644); err != nil { //nolint:gosec // public
+	if err := os.WriteFile(filepath.Join("testdata", name), append(b, '\n'), 0o644); err != nil { // public
 		t.Fatal(err)
 	}
 }
