@@ -87,20 +87,3 @@ func TestAuditorsToolsStayLight(t *testing.T) {
 		}
 	}
 }
-
-// pure lists packages that take time, randomness and bytes as arguments.
-var pure = []string{"ledger/merkle", "ledger/cose", "ledger/secret", "ledger/share", "ledger/receipt", "governance/tables"}
-
-func TestPurePackagesDoNoIO(t *testing.T) {
-	for _, p := range packages(t) {
-		if p.ImportPath != "concordat/ledger" && !inAny(p.ImportPath, pure) {
-			continue
-		}
-		for _, imp := range p.Imports {
-			switch imp {
-			case "os", "net", "net/http", "math/rand", "math/rand/v2", "os/exec", "syscall":
-				t.Errorf("%s imports %s but is pure", p.ImportPath, imp)
-			}
-		}
-	}
-}
