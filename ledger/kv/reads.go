@@ -12,20 +12,23 @@ const keptReads = 4096
 // 64-bit hash under a per-process seed could only cause a needless retry.
 type readSet struct {
 	list  []uint64 // in order of first read
-	table []uint64 // open addressing, 0 is empty; used above linearReads
+	table []uint64 // open addressing, 0 is empty; all zero while not in use
+	inUse bool     // table holds the list
 }
 
 func (r *readSet) add(hash uint64) {
-	if len(r.list) < linearReads {
+	if !r.inUse {
 		for _, h := range r.list {
 			if h == hash {
 				return
 			}
 		}
-		r.list = append(r.list, hash)
-		return
+		if len(r.list) < linearReads {
+			r.list = append(r.list, hash)
+			return
+		}
 	}
-	if 2*len(r.list) >= len(r.table) {
+	if !r.inUse || 2*len(r.list) >= len(r.table) {
 		r.rehash()
 	}
 	if insertHash(r.table, hash) {
@@ -38,7 +41,10 @@ func (r *readSet) rehash() {
 	for size < 4*len(r.list) {
 		size *= 2
 	}
-	r.table = make([]uint64, size)
+	if r.inUse || len(r.table) < size {
+		r.table = make([]uint64, size)
+	}
+	r.inUse = true
 	for _, h := range r.list {
 		insertHash(r.table, h)
 	}
@@ -62,8 +68,9 @@ func (r *readSet) reset() {
 		*r = readSet{}
 		return
 	}
-	if len(r.list) > linearReads {
+	if r.inUse {
 		clear(r.table)
+		r.inUse = false
 	}
 	r.list = r.list[:0]
 }
