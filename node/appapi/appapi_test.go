@@ -64,10 +64,10 @@ func TestBrokenEndpoints(t *testing.T) {
 	set := policy.Set{Now: time.Now}
 	a := New(Config{Policies: set.ForApps(), AllOf: policy.AllOf})
 	for policies, want := range map[string]string{
-		`["nope"]`: "Unknown auth policy: nope",
-		`[{}]`:     "Unsupported auth policy",
+		`["nope"]`:                               "Unknown auth policy: nope",
+		`[{}]`:                                   "Unsupported auth policy",
 		`[{"all_of":["user_cert","user_cert"]}]`: "duplicate policies identified by user_cert",
-		`[7]`: "Unsupported auth policy",
+		`[7]`:                                    "Unsupported auth policy",
 	} {
 		e, ok := a.endpoint("GET /x", []byte(`{"authn_policies":`+policies+`}`))
 		if !ok || e.Broken == nil || !strings.Contains(e.Broken.Error(), want) {
