@@ -45,8 +45,12 @@ const maxAttempts = 3
 // any more.
 var errGone = errors.New("the file was renamed or removed")
 
-// ErrNoLedger is returned when the directories hold no chunk file at all.
-var ErrNoLedger = errors.New("no ledger files found")
+// ErrNoLedger is returned when the directories hold no chunk file at all, and
+// ErrEmpty when those there are hold no whole entry: nothing would be verified.
+var (
+	ErrNoLedger = errors.New("no ledger files found")
+	ErrEmpty    = errors.New("the ledger files hold no whole entry: there is nothing to verify")
+)
 
 // Options is what the auditor knows besides the files.
 type Options struct {
@@ -121,6 +125,9 @@ func verify(dirs []string, o Options) (*Report, error) {
 	}
 	if err := w.walk(files, c); err != nil {
 		return nil, err
+	}
+	if r.Entries == 0 && len(r.Findings) == 0 {
+		return nil, fmt.Errorf("%s: %w", files[0].name, ErrEmpty)
 	}
 	c.finish()
 	if err := c.private(files, w, o); err != nil {

@@ -391,6 +391,15 @@ func TestEnvironment(t *testing.T) {
 	if _, err := Verify([]string{t.TempDir()}, Options{}); !errors.Is(err, ErrNoLedger) {
 		t.Errorf("an empty directory: %v", err)
 	}
+	for _, content := range []string{"", "\x00\x00\x00", strings.Repeat("\x00", 8)} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "ledger_1"), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Verify([]string{dir}, Options{}); !errors.Is(err, ErrEmpty) {
+			t.Errorf("a file of %d bytes: %v", len(content), err)
+		}
+	}
 	if _, err := Verify([]string{filepath.Join(t.TempDir(), "none")}, Options{}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no directory: %v", err)
 	}
