@@ -11,6 +11,8 @@
 // only when a row is not what its table holds.
 package tables
 
+import "concordat/ledger"
+
 // Governance tables. A single-value table has one row, under Z8.
 const (
 	Constitution                 = "public:ccf.gov.constitution"
@@ -78,4 +80,4 @@ const (
 )
 
 // Z8 is the key of single-value tables and the value of set members.
-var Z8 = make([]byte, 8)
+var Z8 = []byte(ledger.SingleKey)

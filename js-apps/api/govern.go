@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"concordat/js-apps/runtime"
+	"concordat/ledger"
 )
 
 // Names of what only governance sees.
@@ -218,12 +219,9 @@ func compileAll(c *call) error {
 	for k, m := range all {
 		table.Put([]byte(m.name), compiled[k])
 	}
-	c.host.Tx.Map(tableBytecodeVersion).Put(singleton[:], []byte(EngineVersion))
+	c.host.Tx.Map(tableBytecodeVersion).Put([]byte(ledger.SingleKey), []byte(EngineVersion))
 	return nil
 }
-
-// singleton is the key of tables with one row.
-var singleton [8]byte
 
 // bare runs f in an interpreter without any global of this package, under the
 // limits of governance.

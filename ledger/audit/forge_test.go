@@ -50,8 +50,8 @@ func newForge(t *testing.T) *forge {
 	f.leaves = []ledger.Digest{{}}
 	f.peaks = merkle.Frontier{}
 	f.create = "2.1"
-	f.add(writes(serviceInfoTable, zeroKey, f.info(opening)), writes(nodesInfoTable, f.node.ID(), `{"status":"Trusted"}`),
-		writes(endorsedCertsTable, f.node.ID(), string(f.nodeCert)), writes(serviceConfigTable, zeroKey, `{"recovery_threshold":1}`))
+	f.add(writes(serviceInfoTable, ledger.SingleKey, f.info(opening)), writes(nodesInfoTable, f.node.ID(), `{"status":"Trusted"}`),
+		writes(endorsedCertsTable, f.node.ID(), string(f.nodeCert)), writes(serviceConfigTable, ledger.SingleKey, `{"recovery_threshold":1}`))
 	return f
 }
 
@@ -144,9 +144,9 @@ func (f *forge) sign(change func(*tables)) {
 
 func (v tables) maps() []ledger.MapWrites {
 	return []ledger.MapWrites{
-		writes(receipt.COSESignaturesTable, zeroKey, string(receipt.MarshalCOSERow(v.cose))),
-		writes(receipt.SignaturesTable, zeroKey, string(v.row.Marshal())),
-		writes(receipt.TreeTable, zeroKey, string(v.tree)),
+		writes(receipt.COSESignaturesTable, ledger.SingleKey, string(receipt.MarshalCOSERow(v.cose))),
+		writes(receipt.SignaturesTable, ledger.SingleKey, string(v.row.Marshal())),
+		writes(receipt.TreeTable, ledger.SingleKey, string(v.tree)),
 	}
 }
 
@@ -250,13 +250,13 @@ func TestForgedHistories(t *testing.T) {
 		"view back":     {Invalid, "is below the view", func(f *forge) { f.id.View = 1; f.data() }},
 		"view by data":  {Odd, "first entry of view 3", func(f *forge) { f.id.View = 3; f.data() }},
 		"seqno":         {Invalid, "its place is that of entry", func(f *forge) { f.id.Seqno++; f.data() }},
-		"status":        {Invalid, "the service goes from Opening to", func(f *forge) { f.add(writes(serviceInfoTable, zeroKey, f.info("Closed"))) }},
-		"key":           {Invalid, "changes its key without a recovery", func(f *forge) { f.newService(); f.add(writes(serviceInfoTable, zeroKey, f.info(opening))) }},
-		"another start": {Invalid, "another start of the same service", func(f *forge) { f.create = "2.9"; f.add(writes(serviceInfoTable, zeroKey, f.info(opening))) }},
+		"status":        {Invalid, "the service goes from Opening to", func(f *forge) { f.add(writes(serviceInfoTable, ledger.SingleKey, f.info("Closed"))) }},
+		"key":           {Invalid, "changes its key without a recovery", func(f *forge) { f.newService(); f.add(writes(serviceInfoTable, ledger.SingleKey, f.info(opening))) }},
+		"another start": {Invalid, "another start of the same service", func(f *forge) { f.create = "2.9"; f.add(writes(serviceInfoTable, ledger.SingleKey, f.info(opening))) }},
 		"no certificate": {Invalid, "certificate in " + serviceInfoTable, func(f *forge) {
-			f.add(writes(serviceInfoTable, zeroKey, `{"cert":"x","status":"Open"}`))
+			f.add(writes(serviceInfoTable, ledger.SingleKey, `{"cert":"x","status":"Open"}`))
 		}},
-		"no JSON":        {Invalid, "does not hold the JSON", func(f *forge) { f.add(writes(serviceInfoTable, zeroKey, `{`)) }},
+		"no JSON":        {Invalid, "does not hold the JSON", func(f *forge) { f.add(writes(serviceInfoTable, ledger.SingleKey, `{`)) }},
 		"node status":    {Invalid, "has status", func(f *forge) { f.add(writes(nodesInfoTable, node, `{"status":"Chief"}`)) }},
 		"node row":       {Invalid, "is not the JSON it should be", func(f *forge) { f.add(writes(nodesInfoTable, node, `[`)) }},
 		"node removed":   {Invalid, "which is still trusted", func(f *forge) { f.add(removes(nodesInfoTable, f.node.ID())) }},
@@ -272,21 +272,21 @@ func TestForgedHistories(t *testing.T) {
 		}},
 		"evidence of nothing": {Invalid, "no signature transaction before it", func(f *forge) {
 			d := ledger.Digest{7}
-			f.addWith(0, d, writes(snapshot.EvidenceTable, zeroKey, string(snapshot.Evidence{Hash: d, Version: 1}.Marshal())))
+			f.addWith(0, d, writes(snapshot.EvidenceTable, ledger.SingleKey, string(snapshot.Evidence{Hash: d, Version: 1}.Marshal())))
 		}},
 		"evidence without claim": {Invalid, "but claims", func(f *forge) {
-			f.add(writes(snapshot.EvidenceTable, zeroKey, string(snapshot.Evidence{Hash: ledger.Digest{7}, Version: 2}.Marshal())))
+			f.add(writes(snapshot.EvidenceTable, ledger.SingleKey, string(snapshot.Evidence{Hash: ledger.Digest{7}, Version: 2}.Marshal())))
 		}},
-		"secret of nowhere": {Invalid, "where none began", func(f *forge) { f.add(writes(historicalSecretsTable, zeroKey, `{"next_version":77}`)) }},
-		"no secret":         {Invalid, "holds nothing", func(f *forge) { f.add(writes(historicalSecretsTable, zeroKey, `{}`)) }},
+		"secret of nowhere": {Invalid, "where none began", func(f *forge) { f.add(writes(historicalSecretsTable, ledger.SingleKey, `{"next_version":77}`)) }},
+		"no secret":         {Invalid, "holds nothing", func(f *forge) { f.add(writes(historicalSecretsTable, ledger.SingleKey, `{}`)) }},
 		"short secret": {Invalid, "is not 60 bytes", func(f *forge) {
-			f.add(writes(historicalSecretsTable, zeroKey, `{"previous_ledger_secret":{"encrypted_data":"AAAA","version":1}}`))
+			f.add(writes(historicalSecretsTable, ledger.SingleKey, `{"previous_ledger_secret":{"encrypted_data":"AAAA","version":1}}`))
 		}},
 		"short wrapped secret": {Invalid, "is not 60 bytes", func(f *forge) {
-			f.add(writes(recoverySharesTable, zeroKey, `{"encrypted_shares":{},"wrapped_latest_ledger_secret":"AAAA"}`))
+			f.add(writes(recoverySharesTable, ledger.SingleKey, `{"encrypted_shares":{},"wrapped_latest_ledger_secret":"AAAA"}`))
 		}},
 		"secret to a stranger": {Odd, "never trusted", func(f *forge) {
-			f.add(writes(encryptedSecretsTable, zeroKey, `{"`+node+`":[{"encrypted_secret":"AA==","version":null}]}`))
+			f.add(writes(encryptedSecretsTable, ledger.SingleKey, `{"`+node+`":[{"encrypted_secret":"AA==","version":null}]}`))
 		}},
 	} {
 		f := newForge(t)
@@ -373,7 +373,7 @@ func (f *forge) recoverService(change func(map[string]string)) {
 	}
 	maps := []ledger.MapWrites{writes(nodesInfoTable, f.node.ID(), `{"status":"Trusted"}`), writes(endorsedCertsTable, f.node.ID(), string(f.nodeCert))}
 	for table, row := range rows {
-		maps = append(maps, writes(table, zeroKey, row))
+		maps = append(maps, writes(table, ledger.SingleKey, row))
 	}
 	f.add(maps...)
 }
@@ -394,7 +394,7 @@ func (f *forge) identity(id cose.Identity, previous *uint64, change func(map[str
 	if change != nil {
 		change(row)
 	}
-	f.add(writes(identityTable, zeroKey, string(must(json.Marshal(row))(f.t))))
+	f.add(writes(identityTable, ledger.SingleKey, string(must(json.Marshal(row))(f.t))))
 }
 
 func TestRecoveriesOfOurOwn(t *testing.T) {

@@ -20,12 +20,12 @@ const (
 // memberTables checks that what the ledger records as signed by a member is:
 // proposals, ballots, withdrawals and acknowledgements.
 func (c *checker) memberTables(ws ledger.WriteSet) {
-	if m, ok := changes(ws, memberCertsTable); ok {
+	if m, ok := ws.Map(memberCertsTable); ok {
 		for _, w := range m.Writes {
 			c.memberCert(string(w.Key), trimPEM(string(w.Value)))
 		}
 	}
-	if m, ok := changes(ws, signedGovTable); ok {
+	if m, ok := ws.Map(signedGovTable); ok {
 		for _, w := range m.Writes {
 			var message string
 			if err := json.Unmarshal(w.Value, &message); err != nil {
@@ -37,7 +37,7 @@ func (c *checker) memberTables(ws ledger.WriteSet) {
 			}
 		}
 	}
-	if m, ok := changes(ws, memberAcksTable); ok {
+	if m, ok := ws.Map(memberAcksTable); ok {
 		for _, w := range m.Writes {
 			var ack struct {
 				Request string `json:"cose_sign1_req"`
@@ -103,7 +103,7 @@ func (c *checker) signedRequest(member, text string) *cose.Request {
 // proposal checks that the proposal recorded beside a signed request is the one
 // that was signed.
 func (c *checker) proposal(ws ledger.WriteSet, r *cose.Request) {
-	m, ok := changes(ws, proposalsTable)
+	m, ok := ws.Map(proposalsTable)
 	if r.Type != cose.TypeProposal || !ok || len(m.Writes) == 0 {
 		return
 	}

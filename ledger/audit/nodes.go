@@ -43,7 +43,7 @@ func (n *nodeState) anyCert() string {
 
 // nodeTables follows the nodes of the service.
 func (c *checker) nodeTables(ws ledger.WriteSet) {
-	if m, ok := changes(ws, nodesInfoTable); ok {
+	if m, ok := ws.Map(nodesInfoTable); ok {
 		for _, w := range m.Writes {
 			c.nodeInfo(string(w.Key), w.Value)
 		}
@@ -51,7 +51,7 @@ func (c *checker) nodeTables(ws ledger.WriteSet) {
 			c.nodeRemoved(string(key))
 		}
 	}
-	if m, ok := changes(ws, endorsedCertsTable); ok {
+	if m, ok := ws.Map(endorsedCertsTable); ok {
 		for _, w := range m.Writes {
 			c.nodeCert(string(w.Key), trimPEM(string(w.Value)))
 		}

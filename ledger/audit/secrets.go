@@ -81,7 +81,7 @@ func (c *checker) secretTables(ws ledger.WriteSet) {
 	if c.row(ws, recoverySharesTable, &shares) {
 		c.recoveryShares(shares)
 	}
-	if b, ok := value(ws, encryptedSecretsTable); ok {
+	if b, ok := ws.Single(encryptedSecretsTable); ok {
 		c.encryptedSecrets(b)
 	}
 }

@@ -30,7 +30,7 @@ func (c *checker) snapshotEvidence(e *ledger.Entry) {
 	if receipt.IsSignature(e.Public.Writes) {
 		c.byPlace[e.Seqno] = signedLeaf{leaf: e.Leaf(), views: len(c.report.Views)}
 	}
-	row, ok := value(e.Public.Writes, snapshot.EvidenceTable)
+	row, ok := e.Public.Writes.Single(snapshot.EvidenceTable)
 	if !ok {
 		return
 	}

@@ -22,34 +22,10 @@ const (
 	lastSignedRootTable    = "public:ccf.internal.previous_service_last_signed_root"
 )
 
-// zeroKey is the key of a table with one row.
-const zeroKey = "\x00\x00\x00\x00\x00\x00\x00\x00"
-
-// changes returns what a write set does to a table.
-func changes(ws ledger.WriteSet, table string) (m ledger.MapWrites, ok bool) {
-	for i := range ws {
-		if ws[i].Name == table {
-			return ws[i], true
-		}
-	}
-	return ledger.MapWrites{}, false
-}
-
-// value returns the row of a table with one row, when it is written.
-func value(ws ledger.WriteSet, table string) ([]byte, bool) {
-	m, _ := changes(ws, table)
-	for _, w := range m.Writes {
-		if string(w.Key) == zeroKey {
-			return w.Value, true
-		}
-	}
-	return nil, false
-}
-
 // row decodes the JSON row of a table with one row into v. ok is false when the
 // table is not written, or not readable, which is then reported.
 func (c *checker) row(ws ledger.WriteSet, table string, v any) (ok bool) {
-	b, ok := value(ws, table)
+	b, ok := ws.Single(table)
 	if !ok {
 		return false
 	}

@@ -61,9 +61,9 @@ func (c *checker) signature(e *ledger.Entry) {
 // half reports whether a write set holds the companions of a signature without
 // one.
 func half(ws ledger.WriteSet) bool {
-	_, tree := changes(ws, receipt.TreeTable)
-	_, cose := changes(ws, receipt.COSESignaturesTable)
-	_, node := changes(ws, receipt.SignaturesTable)
+	_, tree := ws.Map(receipt.TreeTable)
+	_, cose := ws.Map(receipt.COSESignaturesTable)
+	_, node := ws.Map(receipt.SignaturesTable)
 	return tree || cose || node
 }
 
@@ -77,7 +77,7 @@ func (c *checker) onlySignatureTables(e *ledger.Entry) bool {
 			c.invalid("a signature transaction that also changes %s", m.Name)
 			return false
 		}
-		if len(m.Writes) != 1 || len(m.Removes) != 0 || string(m.Writes[0].Key) != zeroKey {
+		if len(m.Writes) != 1 || len(m.Removes) != 0 || string(m.Writes[0].Key) != ledger.SingleKey {
 			c.invalid("a signature transaction with other than one row in %s", m.Name)
 			return false
 		}
@@ -96,7 +96,7 @@ func (c *checker) onlySignatureTables(e *ledger.Entry) bool {
 // nodeRow checks the row of the node's signature, apart from the signature.
 func (c *checker) nodeRow(e *ledger.Entry, s *receipt.Covering) bool {
 	n := s.Node
-	row, _ := value(e.Public.Writes, receipt.SignaturesTable)
+	row, _ := e.Public.Writes.Single(receipt.SignaturesTable)
 	switch {
 	case !bytes.Equal(n.Marshal(), row):
 		c.invalid("%s is not written as a service writes it", receipt.SignaturesTable)

@@ -95,12 +95,16 @@ type Covering struct {
 }
 
 // IsSignature reports whether a write set is that of a signature transaction.
-func IsSignature(ws ledger.WriteSet) bool { return single(ws, SignaturesTable) != nil }
+func IsSignature(ws ledger.WriteSet) bool {
+	_, ok := ws.Single(SignaturesTable)
+	return ok
+}
 
 // ParseCovering reads the tables of a signature transaction.
 func ParseCovering(ws ledger.WriteSet) (*Covering, error) {
-	node, tree := single(ws, SignaturesTable), single(ws, TreeTable)
-	if node == nil || tree == nil {
+	node, signed := ws.Single(SignaturesTable)
+	tree, ok := ws.Single(TreeTable)
+	if !signed || !ok {
 		return nil, ErrNotSignature
 	}
 	c := &Covering{TreeRaw: tree}
@@ -111,7 +115,7 @@ func ParseCovering(ws ledger.WriteSet) (*Covering, error) {
 	if c.Tree, err = merkle.ParseTable(tree); err != nil {
 		return nil, fmt.Errorf("%s: %w", TreeTable, err)
 	}
-	if row := single(ws, COSESignaturesTable); row != nil {
+	if row, ok := ws.Single(COSESignaturesTable); ok {
 		c.COSE, err = ParseCOSERow(row)
 	}
 	return c, err
@@ -135,24 +139,6 @@ func ParseCOSERow(row []byte) ([]byte, error) {
 func MarshalCOSERow(signature []byte) []byte {
 	return marshal(base64.StdEncoding.EncodeToString(signature))
 }
-
-// single returns the value under the eight zero bytes.
-func single(ws ledger.WriteSet, table string) []byte {
-	for i := range ws {
-		if ws[i].Name != table {
-			continue
-		}
-		for _, w := range ws[i].Writes {
-			if string(w.Key) == singleton {
-				return w.Value
-			}
-		}
-	}
-	return nil
-}
-
-// singleton is the key of a table with one row.
-const singleton = "\x00\x00\x00\x00\x00\x00\x00\x00"
 
 // leafWithoutClaims is the leaf of an entry of type 3.
 func leafWithoutClaims(wsd, evidence ledger.Digest) ledger.Digest {

@@ -14,23 +14,13 @@ import (
 	"strconv"
 	"sync/atomic"
 
+	"concordat/governance/tables"
 	"concordat/js-apps/api"
 	"concordat/ledger"
 	"concordat/ledger/kv"
 	"concordat/node/frontend"
 	"concordat/node/historical"
 )
-
-// Tables of the application, filled by set_js_app (ccf-formats 9).
-const (
-	mapEndpoints = "public:ccf.gov.endpoints"
-	mapModules   = "public:ccf.gov.modules"
-	mapFlush     = "public:ccf.gov.interpreter.flush"
-	mapOptions   = "public:ccf.gov.js_runtime_options"
-)
-
-// singleton is the key of tables with one row: eight zero bytes.
-var singleton = make([]byte, 8)
 
 // Config is what the application runs on.
 type Config struct {
@@ -78,7 +68,7 @@ func New(cfg Config) *App { return &App{cfg: cfg} }
 
 // Routes implements frontend.Dynamic.
 func (a *App) Routes(c *frontend.Context) (*frontend.Routes, error) {
-	m := c.Tx().Map(mapEndpoints)
+	m := c.Tx().Map(tables.EndpointsTable)
 	version, known := stampOf(c, m)
 	if cached := a.routes.Load(); known && cached != nil && cached.version == version {
 		return cached.routes, nil
@@ -100,7 +90,7 @@ func (a *App) Routes(c *frontend.Context) (*frontend.Routes, error) {
 // Document implements frontend.Dynamic: the bundle's openapi objects go in as
 // they are, and never over what is there already (ccf-http-api 8).
 func (a *App) Document(c *frontend.Context, paths map[string]map[string]any) error {
-	c.Tx().Map(mapEndpoints).ForEach(func(k, v []byte) bool {
+	c.Tx().Map(tables.EndpointsTable).ForEach(func(k, v []byte) bool {
 		e, ok := a.endpoint(string(k), v)
 		if !ok || e.Hidden {
 			return true
@@ -126,13 +116,13 @@ func lower(verb string) string { return string(bytes.ToLower([]byte(verb))) }
 
 // Options are the runtime limits in force for the request (ccf-js-api 7).
 func (a *App) Options(c *frontend.Context) (api.Options, error) {
-	m := c.Tx().Map(mapOptions)
+	m := c.Tx().Map(tables.JSRuntimeOptions)
 	version, known := stampOf(c, m)
 	if cached := a.options.Load(); known && cached != nil && cached.version == version {
 		return cached.options, nil
 	}
 	o := api.DefaultOptions()
-	if row, ok := m.Get(singleton); ok {
+	if row, ok := m.Get(tables.Z8); ok {
 		var err error
 		if o, err = ParseOptions(row); err != nil {
 			return o, err
@@ -154,8 +144,8 @@ type modules struct {
 // tells apart what an election put in the place of the same seqno.
 func (m modules) Version() string {
 	tx := m.c.Tx()
-	changed, known := tx.Map(mapModules).Modified()
-	flushed, flushKnown := tx.Map(mapFlush).Modified()
+	changed, known := tx.Map(tables.ModulesTable).Modified()
+	flushed, flushKnown := tx.Map(tables.InterpreterFlush).Modified()
 	if !known || !flushKnown {
 		// Deployed again since the snapshot: a version of its own, used once.
 		changed, flushed = tx.Snapshot(), tx.Snapshot()+1
@@ -169,5 +159,5 @@ func (m modules) Version() string {
 
 // Module implements api.ModuleSource.
 func (m modules) Module(name string) ([]byte, bool) {
-	return m.c.Tx().Map(mapModules).Get([]byte(name))
+	return m.c.Tx().Map(tables.ModulesTable).Get([]byte(name))
 }

@@ -1,15 +1,9 @@
 package appapi
 
 import (
+	"concordat/governance/tables"
 	"concordat/js-apps/api"
 	"concordat/node/frontend"
-)
-
-// Tables of the stored bytecode, kept for tools that look at them; this node
-// executes only bytecode it compiled itself.
-const (
-	mapBytecode        = "public:ccf.gov.modules_quickjs_bytecode"
-	mapBytecodeVersion = "public:ccf.gov.modules_quickjs_version"
 )
 
 // Metrics is what /node/js_metrics shows (ccf-http-api 3.2).
@@ -18,12 +12,12 @@ func (a *App) Metrics(c *frontend.Context) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	size := 0
-	c.Tx().Map(mapBytecode).ForEach(func(_, v []byte) bool {
+	size := 0 // of the stored bytecode, kept for tools that look at it; this node executes only what it compiled itself
+	c.Tx().Map(tables.ModulesBytecode).ForEach(func(_, v []byte) bool {
 		size += len(v)
 		return true
 	})
-	version, _ := c.Tx().Map(mapBytecodeVersion).Get(singleton)
+	version, _ := c.Tx().Map(tables.ModulesEngine).Get(tables.Z8)
 	return struct {
 		Size   int    `json:"bytecode_size"`
 		Used   bool   `json:"bytecode_used"`

@@ -124,7 +124,7 @@ func (w *world) types() any {
 func (w *world) count(name string) int {
 	n := 0
 	for _, e := range w.entries {
-		if _, ok := table(e.Public.Writes, name); ok {
+		if _, ok := e.Public.Writes.Map(name); ok {
 			n++
 		}
 	}
@@ -448,7 +448,7 @@ func (w *world) openedBy(node string, sealed []byte) ledger.Seqno {
 func (w *world) submittedShares() any {
 	out := list{}
 	for _, e := range w.entries {
-		m, _ := table(e.Public.Writes, "public:ccf.internal.encrypted_submitted_shares")
+		m, _ := e.Public.Writes.Map("public:ccf.internal.encrypted_submitted_shares")
 		for _, x := range m.Writes {
 			var sealed []byte
 			fixture.Decode(w.t, x.Value, &sealed)

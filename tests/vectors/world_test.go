@@ -130,15 +130,6 @@ func (w *world) cover(seqno ledger.Seqno) *receipt.Covering {
 	return nil
 }
 
-func table(ws ledger.WriteSet, name string) (ledger.MapWrites, bool) {
-	for _, m := range ws {
-		if m.Name == name {
-			return m, true
-		}
-	}
-	return ledger.MapWrites{}, false
-}
-
 func (w *world) row(e *ledger.Entry, name string, v any) bool { return recovered.Row(w.t, e, name, v) }
 
 func fromBase64(t *testing.T, s string) []byte {
