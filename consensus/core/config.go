@@ -75,10 +75,12 @@ type OldSegments func(first ledger.Seqno, count int) ([]byte, error)
 
 // Limits with their reasons. All but the raft ones can be set in Config.
 const (
-	// SegmentTx and SegmentBytes close a segment: with 1 MiB it is one message of
-	// raft, and a burst that other traffic can wait for.
-	SegmentTx    = 2000
-	SegmentBytes = 1 << 20
+	// SegmentTx and SegmentBytes close a segment whatever the signer does. Under
+	// saturation signatures come late, and what fits in one segment is what a
+	// signature lets through: with 2000 transactions and 1 MiB a pipelined load ran
+	// into MaxUncommittedTx, with these it did not. 5000 is also CCF's tx_count.
+	SegmentTx    = 5000
+	SegmentBytes = 4 << 20
 	// InFlight is W: segments signed but not committed, at which adaptive closing
 	// pauses. Four keep a pipeline of signer, disk and network full.
 	InFlight = 4
