@@ -61,7 +61,7 @@ type Interface struct {
 	Accepted          []string            `key:"accepted_endpoints"`
 	ForwardingTimeout *uint64             `key:"forwarding_timeout_ms,idle"`
 	Redirections      map[string]Redirect `key:"redirections"`
-	Features          []string            `key:"enabled_operator_features"`
+	Features          []string            `key:"enabled_operator_features,idle"` // what they allow comes later
 	// Concordat's own: offer X25519MLKEM768 before the groups CCF has.
 	HybridKeyExchange bool           `key:"hybrid_key_exchange"`
 	Raw               map[string]any `key:"-raw"`

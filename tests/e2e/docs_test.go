@@ -1,0 +1,82 @@
+package e2e
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// manuals are the pages for each audience, and what their lines print, in order.
+var manuals = map[string][]string{
+	"OPERATOR.md": {
+		"config.json is valid", `"service_status":"Opening"`, "is active", "Accepted: 2 ballots", `"state":"PartOfNetwork"`, "ended well", "node stopping",
+		"ledger_1", "the ledger is valid", "already holds files", "exit code 1", "config.json is valid",
+	},
+}
+
+// TestManuals runs every shell block of every page in one terminal, as a reader
+// would: a line that fails ends the page.
+func TestManuals(t *testing.T) {
+	for page, want := range manuals {
+		t.Run(page, func(t *testing.T) {
+			text, err := os.ReadFile(filepath.Join(root, "docs", page))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var script strings.Builder
+			for _, m := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+				script.WriteString(m[1])
+			}
+			expect(t, terminal(t, checkout(t), script.String()), want)
+		})
+	}
+}
+
+// TestEveryManualRuns: a page with shell blocks that is not run may say anything.
+func TestEveryManualRuns(t *testing.T) {
+	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil || len(pages) < 4 {
+		t.Fatalf("%d pages: %v", len(pages), err)
+	}
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := manuals[filepath.Base(page)]; !ok && strings.Contains(string(text), "```sh") {
+			t.Errorf("%s has shell blocks that no test runs", page)
+		}
+	}
+}
+
+// pageLimit bounds one page; each starts one service.
+const pageLimit = 3 * time.Minute
+
+// terminal runs a script whose services may run in the background; they end with it.
+func terminal(t *testing.T, dir, script string) string {
+	t.Helper()
+	port := freePort(t)
+	script = strings.NewReplacer("127.0.0.1:8000", "127.0.0.1:"+port, "concordat dev ", "concordat dev --http-port "+port+" ").Replace(script)
+	ctx, cancel := context.WithTimeout(context.Background(), pageLimit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "bash", "-c", "set -euo pipefail\n"+script)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "CONCORDAT_URL=https://127.0.0.1:"+port)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	end := func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.Cancel = end
+	cmd.WaitDelay = 5 * time.Second
+	out, err := cmd.CombinedOutput()
+	_ = end() // whatever a page that failed left running
+	if err != nil {
+		t.Fatalf("%v\nscript:\n%s\noutput:\n%s", err, script, out)
+	}
+	t.Logf("%s", out)
+	return string(out)
+}
