@@ -2,10 +2,10 @@ package node
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 
 	"concordat/governance"
+	"concordat/governance/tables"
 	"concordat/js-apps/api"
 	"concordat/ledger"
 	"concordat/node/appapi"
@@ -134,13 +134,9 @@ func (n *Node) Ready(actor string) bool {
 }
 
 // Own implements operator.Node.
-func (n *Node) Own() json.RawMessage {
-	info, err := n.info()
-	if err != nil {
-		return json.RawMessage("{}")
-	}
-	b, _ := json.Marshal(info)
-	return b
+func (n *Node) Own() tables.NodeInfo {
+	info, _ := n.info() // what cannot be read is not shown: the node does not start with it
+	return info
 }
 
 // Sessions implements operator.Node.

@@ -1,26 +1,15 @@
 package operator
 
 import (
-	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 
+	"concordat/governance/tables"
 	"concordat/ledger"
-	"concordat/ledger/kv"
+	"concordat/ledger/jsondoc"
 	"concordat/node/frontend"
 )
-
-// Tables this package reads.
-const (
-	mapNodes       = "public:ccf.gov.nodes.info"
-	mapEndorsed    = "public:ccf.gov.nodes.endorsed_certificates"
-	mapService     = "public:ccf.gov.service.info"
-	mapConfig      = "public:ccf.gov.service.config"
-	mapPrevService = "public:ccf.gov.service.previous_service_identity"
-)
-
-// singleton is the key of tables with one row: eight zero bytes.
-var singleton = make([]byte, 8)
 
 func (h *handlers) network() []frontend.Endpoint {
 	return []frontend.Endpoint{
@@ -34,52 +23,38 @@ func (h *handlers) network() []frontend.Endpoint {
 	}
 }
 
-// nodeRow is what the endpoints need of a row of nodes.info.
-type nodeRow struct {
-	Status           string                     `json:"status"`
-	Interfaces       map[string]json.RawMessage `json:"rpc_interfaces"`
-	Data             json.RawMessage            `json:"node_data"`
-	RetiredCommitted bool                       `json:"retired_committed"`
-	Quote            quoteRow                   `json:"quote_info"`
-}
-
 // nodeInfo is a node as clients see it.
 type nodeInfo struct {
-	LastWritten ledger.Seqno               `json:"last_written"`
-	Data        json.RawMessage            `json:"node_data"`
-	ID          string                     `json:"node_id"`
-	Primary     bool                       `json:"primary"`
-	Interfaces  map[string]json.RawMessage `json:"rpc_interfaces"`
-	Status      string                     `json:"status"`
-}
-
-// serviceRow is what the endpoints need of service.info.
-type serviceRow struct {
-	Cert      string          `json:"cert"`
-	Status    string          `json:"status"`
-	Created   *string         `json:"current_service_create_txid"`
-	Recovered uint64          `json:"recovery_count"`
-	Data      json.RawMessage `json:"service_data"`
+	LastWritten ledger.Seqno              `json:"last_written"`
+	Data        jsondoc.Opaque            `json:"node_data"`
+	ID          string                    `json:"node_id"`
+	Primary     bool                      `json:"primary"`
+	Interfaces  map[string]jsondoc.Opaque `json:"rpc_interfaces"`
+	Status      tables.NodeStatus         `json:"status"`
 }
 
 // networkInfo is the answer of /node/network.
 type networkInfo struct {
-	Created     *string         `json:"current_service_create_txid"`
-	View        *ledger.View    `json:"current_view"`
-	Primary     *string         `json:"primary_id"`
-	Recovered   uint64          `json:"recovery_count"`
-	Certificate string          `json:"service_certificate"`
-	Data        json.RawMessage `json:"service_data"`
-	Status      string          `json:"service_status"`
+	Created     *string              `json:"current_service_create_txid"`
+	View        *ledger.View         `json:"current_view"`
+	Primary     *string              `json:"primary_id"`
+	Recovered   uint64               `json:"recovery_count"`
+	Certificate string               `json:"service_certificate"`
+	Data        jsondoc.Opaque       `json:"service_data"`
+	Status      tables.ServiceStatus `json:"service_status"`
 }
 
 func (h *handlers) getNetwork(c *frontend.Context) error {
-	var row serviceRow
-	if ok, err := readRow(c.Tx(), mapService, singleton, &row); err != nil || !ok {
+	row, ok, err := cell(c, tables.Service)
+	if err != nil || !ok {
 		return orNotFound(err, "Service state not available.")
 	}
-	info := networkInfo{
-		Created: row.Created, Recovered: row.Recovered, Certificate: row.Cert, Data: orNull(row.Data), Status: row.Status,
+	info := networkInfo{Certificate: row.Cert, Data: row.ServiceData, Status: row.Status}
+	if row.CurrentServiceCreateTxID != "" {
+		info.Created = &row.CurrentServiceCreateTxID
+	}
+	if row.RecoveryCount != nil {
+		info.Recovered = *row.RecoveryCount
 	}
 	if l := c.Ledger(); l != nil && l.View() != 0 {
 		view, id := l.View(), h.Node.ID()
@@ -91,16 +66,20 @@ func (h *handlers) getNetwork(c *frontend.Context) error {
 	return c.JSON(info)
 }
 
-// readRow decodes a JSON row; ok is false when there is none.
-func readRow(tx *kv.Tx, mapName string, key []byte, v any) (ok bool, err error) {
-	if tx == nil {
-		return false, nil
+// cell reads a table with one row; there is none before the node has a ledger.
+func cell[V any](c *frontend.Context, t tables.Cell[V]) (row V, ok bool, err error) {
+	if c.Tx() == nil {
+		return row, false, nil
 	}
-	b, ok := tx.Map(mapName).Get(key)
-	if !ok {
-		return false, nil
+	return t.Get(c.Tx())
+}
+
+// nodeRow is the row of a node, likewise.
+func nodeRow(c *frontend.Context, id string) (row tables.NodeInfo, ok bool, err error) {
+	if c.Tx() == nil {
+		return row, false, nil
 	}
-	return true, json.Unmarshal(b, v)
+	return tables.Nodes.Get(c.Tx(), id)
 }
 
 func orNotFound(err error, message string) error {
@@ -110,21 +89,14 @@ func orNotFound(err error, message string) error {
 	return notFound(message)
 }
 
-func orNull(v json.RawMessage) json.RawMessage {
-	if len(v) == 0 {
-		return json.RawMessage("null")
-	}
-	return v
-}
-
-func (h *handlers) info(c *frontend.Context, id string, row *nodeRow) nodeInfo {
-	written, _ := c.Tx().Map(mapNodes).Version([]byte(id))
-	interfaces := row.Interfaces
+func (h *handlers) info(c *frontend.Context, id string, row *tables.NodeInfo) nodeInfo {
+	written, _ := c.Tx().Map(tables.NodesInfo).Version([]byte(id))
+	interfaces := row.RPCInterfaces
 	if interfaces == nil {
-		interfaces = map[string]json.RawMessage{}
+		interfaces = map[string]jsondoc.Opaque{}
 	}
 	return nodeInfo{
-		LastWritten: written, Data: orNull(row.Data), ID: id, Primary: h.isPrimary(c, id), Interfaces: interfaces, Status: row.Status,
+		LastWritten: written, Data: row.NodeData, ID: id, Primary: h.isPrimary(c, id), Interfaces: interfaces, Status: row.Status,
 	}
 }
 
@@ -134,30 +106,26 @@ func (h *handlers) isPrimary(c *frontend.Context, id string) bool {
 }
 
 // eachNode visits the rows of nodes.info.
-func eachNode(c *frontend.Context, f func(id string, row *nodeRow)) error {
-	var failed error
-	c.Tx().Map(mapNodes).ForEach(func(k, v []byte) bool {
-		var row nodeRow
-		if failed = json.Unmarshal(v, &row); failed != nil {
-			return false
-		}
-		f(string(k), &row)
+func eachNode(c *frontend.Context, f func(id string, row *tables.NodeInfo)) error {
+	return tables.Nodes.Each(c.Tx(), func(id string, row tables.NodeInfo) bool {
+		f(id, &row)
 		return true
 	})
-	return failed
 }
+
+var nodeStates = []tables.NodeStatus{tables.NodePending, tables.NodeTrusted, tables.NodeRetired}
 
 func (h *handlers) getNodes(c *frontend.Context) error {
 	host, byHost := c.Query.Lookup("host")
 	port, byPort := c.Query.Lookup("port")
 	status, byStatus := c.Query.Lookup("status")
-	if byStatus && status != "Pending" && status != "Trusted" && status != "Retired" {
+	if byStatus && !slices.Contains(nodeStates, tables.NodeStatus(status)) {
 		return frontend.Errorf(http.StatusBadRequest, frontend.CodeInvalidQueryParameterValue,
 			"Query parameter '%s' is not a valid node status", status)
 	}
 	nodes := []nodeInfo{}
-	err := eachNode(c, func(id string, row *nodeRow) {
-		if (!byStatus || row.Status == status) && published(row, host, byHost, port, byPort) {
+	err := eachNode(c, func(id string, row *tables.NodeInfo) {
+		if (!byStatus || string(row.Status) == status) && published(row, host, byHost, port, byPort) {
 			nodes = append(nodes, h.info(c, id, row))
 		}
 	})
@@ -169,23 +137,20 @@ func (h *handlers) getNodes(c *frontend.Context) error {
 
 // published reports whether one interface has the asked-for published address. A
 // node without interfaces never matches.
-func published(row *nodeRow, host string, byHost bool, port string, byPort bool) bool {
-	for _, raw := range row.Interfaces {
-		var i struct {
-			Bind      string `json:"bind_address"`
-			Published string `json:"published_address"`
-		}
-		if json.Unmarshal(raw, &i) != nil {
+func published(row *tables.NodeInfo, host string, byHost bool, port string, byPort bool) bool {
+	for _, raw := range row.RPCInterfaces {
+		var i tables.Interface
+		if jsondoc.Unmarshal(raw, &i) != nil {
 			continue
 		}
-		if i.Published == "" {
-			i.Published = i.Bind
+		if i.PublishedAddress == "" {
+			i.PublishedAddress = i.BindAddress
 		}
-		at := strings.LastIndexByte(i.Published, ':')
+		at := strings.LastIndexByte(i.PublishedAddress, ':')
 		if at < 0 {
 			continue
 		}
-		if (!byHost || i.Published[:at] == host) && (!byPort || i.Published[at+1:] == port) {
+		if (!byHost || i.PublishedAddress[:at] == host) && (!byPort || i.PublishedAddress[at+1:] == port) {
 			return true
 		}
 	}
@@ -193,8 +158,8 @@ func published(row *nodeRow, host string, byHost bool, port string, byPort bool)
 }
 
 func (h *handlers) node(c *frontend.Context, id string) error {
-	var row nodeRow
-	if ok, err := readRow(c.Tx(), mapNodes, []byte(id), &row); err != nil || !ok {
+	row, ok, err := nodeRow(c, id)
+	if err != nil || !ok {
 		return orNotFound(err, "Node not found")
 	}
 	return c.JSON(h.info(c, id, &row))
@@ -204,16 +169,16 @@ func (h *handlers) getNode(c *frontend.Context) error { return h.node(c, c.Param
 
 // getSelf falls back to the configuration until the node is on the ledger.
 func (h *handlers) getSelf(c *frontend.Context) error {
-	if c.Tx() != nil {
-		if c.Tx().Map(mapNodes).Has([]byte(h.Node.ID())) {
-			return h.node(c, h.Node.ID())
-		}
-	}
-	row := nodeRow{Status: "Pending"}
-	if err := json.Unmarshal(h.Node.Own(), &row); err != nil {
+	id := h.Node.ID()
+	row, ok, err := nodeRow(c, id)
+	switch {
+	case err != nil:
 		return err
+	case ok:
+		return c.JSON(h.info(c, id, &row))
 	}
-	return c.JSON(nodeInfo{Data: orNull(row.Data), ID: h.Node.ID(), Interfaces: row.Interfaces, Status: "Pending"})
+	row = h.Node.Own()
+	return c.JSON(nodeInfo{Data: row.NodeData, ID: id, Interfaces: row.RPCInterfaces, Status: tables.NodePending})
 }
 
 func (h *handlers) getPrimaryNode(c *frontend.Context) error {
@@ -231,8 +196,8 @@ func (h *handlers) getPrimaryNode(c *frontend.Context) error {
 // service is one node.
 func (h *handlers) getRemovable(c *frontend.Context) error {
 	nodes := []nodeInfo{}
-	err := eachNode(c, func(id string, row *nodeRow) {
-		if row.Status == "Retired" && row.RetiredCommitted {
+	err := eachNode(c, func(id string, row *tables.NodeInfo) {
+		if row.Status == tables.NodeRetired && row.RetiredCommitted {
 			info := h.info(c, id, row)
 			info.Primary = false
 			nodes = append(nodes, info)
@@ -245,15 +210,15 @@ func (h *handlers) getRemovable(c *frontend.Context) error {
 }
 
 func (h *handlers) deleteNode(c *frontend.Context) error {
-	id := []byte(c.Param("node_id"))
-	var row nodeRow
-	if ok, err := readRow(c.Tx(), mapNodes, id, &row); err != nil || !ok {
+	id := c.Param("node_id")
+	row, ok, err := nodeRow(c, id)
+	if err != nil || !ok {
 		return orNotFound(err, "No such node")
 	}
-	if row.Status != "Retired" || !row.RetiredCommitted {
+	if row.Status != tables.NodeRetired || !row.RetiredCommitted {
 		return frontend.Errorf(http.StatusBadRequest, frontend.CodeNodeNotRetiredCommitted, "Node is not completely retired")
 	}
-	c.Tx().Map(mapNodes).Delete(id)
-	c.Tx().Map(mapEndorsed).Delete(id)
+	tables.Nodes.Delete(c.Tx(), id)
+	tables.EndorsedCerts.Delete(c.Tx(), id)
 	return c.JSON(true)
 }

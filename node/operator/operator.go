@@ -6,9 +6,9 @@
 package operator
 
 import (
-	"encoding/json"
 	"net/http"
 
+	"concordat/governance/tables"
 	"concordat/ledger"
 	"concordat/node/attest"
 	"concordat/node/frontend"
@@ -37,7 +37,7 @@ type Node interface {
 	// Ready reports whether the gov and app frontends are open.
 	Ready(actor string) bool
 	// Own is this node's row of nodes.info before it is on the ledger.
-	Own() json.RawMessage
+	Own() tables.NodeInfo
 	Sessions() httpd.Metrics
 	// NodeAddress is the published node-to-node address.
 	NodeAddress() string

@@ -1,13 +1,15 @@
 package operator
 
 import (
+	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"net/http"
 	"runtime"
 	"sync/atomic"
 
+	"concordat/governance/tables"
 	"concordat/ledger"
+	"concordat/ledger/jsondoc"
 	"concordat/node/frontend"
 )
 
@@ -51,7 +53,7 @@ func (h *handlers) getState(c *frontend.Context) error {
 // was given at, as CCF's does for these endpoints.
 func touch(c *frontend.Context) {
 	if tx := c.Tx(); tx != nil {
-		tx.Map(mapService).Has(singleton)
+		tx.Map(tables.ServiceInfoTable).Has(tables.Z8)
 	}
 }
 
@@ -167,54 +169,41 @@ func (h *handlers) ready(actor string) func(*frontend.Context) error {
 	}
 }
 
-// quoteRow is quote_info of nodes.info; byte fields are base64 there and here.
-type quoteRow struct {
-	Format       string  `json:"format"`
-	Quote        string  `json:"quote"`
-	Endorsements string  `json:"endorsements"`
-	UVM          *string `json:"uvm_endorsements"`
-}
-
 // quote is a node's evidence as clients see it.
 type quote struct {
-	Endorsements string  `json:"endorsements"`
-	Format       string  `json:"format"`
-	Measurement  string  `json:"measurement,omitempty"`
-	NodeID       string  `json:"node_id"`
-	Raw          string  `json:"raw"`
-	UVM          *string `json:"uvm_endorsements,omitempty"`
+	Endorsements string `json:"endorsements"`
+	Format       string `json:"format"`
+	Measurement  string `json:"measurement,omitempty"`
+	NodeID       string `json:"node_id"`
+	Raw          string `json:"raw"`
+	UVM          string `json:"uvm_endorsements,omitempty"`
 }
 
-func (h *handlers) quoteOf(c *frontend.Context, id string, row *nodeRow) (quote, error) {
-	q := quote{Endorsements: row.Quote.Endorsements, Format: row.Quote.Format, NodeID: id, Raw: row.Quote.Quote, UVM: row.Quote.UVM}
-	measurement, err := measurementOf(row.Quote)
+func quoteOf(id string, q tables.QuoteInfo) (quote, error) {
+	b64 := base64.StdEncoding.EncodeToString
+	out := quote{Endorsements: b64(q.Endorsements), Format: string(q.Format), NodeID: id, Raw: b64(q.Quote), UVM: b64(q.UVMEndorsements)}
+	measurement, err := measurementOf(q)
 	if err != nil {
-		return q, frontend.Errorf(http.StatusInternalServerError, frontend.CodeInvalidQuote, "Failed to read the measurement of node %s", id)
+		return out, frontend.Errorf(http.StatusInternalServerError, frontend.CodeInvalidQuote, "Failed to read the measurement of node %s", id)
 	}
-	q.Measurement = hex.EncodeToString(measurement)
-	return q, nil
+	out.Measurement = hex.EncodeToString([]byte(measurement))
+	return out, nil
 }
 
 // measurementOf reads a virtual quote: the measurement is text there, and shown
 // as the hex of its bytes. Other platforms are read where they are verified.
-func measurementOf(q quoteRow) ([]byte, error) {
-	var raw []byte
-	if err := json.Unmarshal([]byte(`"`+q.Quote+`"`), &raw); err != nil {
-		return nil, err
-	}
-	var v struct{ Measurement string }
-	if err := json.Unmarshal(raw, &v); err != nil {
-		return nil, err
-	}
-	return []byte(v.Measurement), nil
+func measurementOf(q tables.QuoteInfo) (string, error) {
+	var v tables.VirtualQuote
+	err := jsondoc.Unmarshal(q.Quote, &v)
+	return v.Measurement, err
 }
 
 func (h *handlers) getQuote(c *frontend.Context) error {
-	var row nodeRow
-	if ok, err := readRow(c.Tx(), mapNodes, []byte(h.Node.ID()), &row); err != nil || !ok {
+	row, ok, err := nodeRow(c, h.Node.ID())
+	if err != nil || !ok {
 		return orNotFound(err, "Could not find node quote.")
 	}
-	q, err := h.quoteOf(c, h.Node.ID(), &row)
+	q, err := quoteOf(h.Node.ID(), row.QuoteInfo)
 	if err != nil {
 		return err
 	}
@@ -225,11 +214,11 @@ func (h *handlers) quotes(name string) func(*frontend.Context) error {
 	return func(c *frontend.Context) error {
 		list := []quote{}
 		var failed error
-		err := eachNode(c, func(id string, row *nodeRow) {
-			if row.Status != "Trusted" {
+		err := eachNode(c, func(id string, row *tables.NodeInfo) {
+			if row.Status != tables.NodeTrusted {
 				return
 			}
-			q, err := h.quoteOf(c, id, row)
+			q, err := quoteOf(id, row.QuoteInfo)
 			if err != nil {
 				failed = err
 				return

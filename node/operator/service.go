@@ -1,9 +1,10 @@
 package operator
 
 import (
-	"encoding/json"
 	"net/http"
 
+	"concordat/governance/tables"
+	"concordat/ledger/jsondoc"
 	"concordat/node/frontend"
 )
 
@@ -15,8 +16,8 @@ func (h *handlers) service() []frontend.Endpoint {
 }
 
 func (h *handlers) getPreviousIdentity(c *frontend.Context) error {
-	var pem string
-	if ok, err := readRow(c.Tx(), mapPrevService, singleton, &pem); err != nil || !ok {
+	pem, ok, err := cell(c, tables.PreviousIdentity)
+	if err != nil || !ok {
 		return orNotFound(err, "This service is not a recovery of a previous service.")
 	}
 	return c.JSON(map[string]string{"previous_service_identity": pem})
@@ -24,8 +25,7 @@ func (h *handlers) getPreviousIdentity(c *frontend.Context) error {
 
 // getConfiguration shows the stored row; a service without one answers 204.
 func (h *handlers) getConfiguration(c *frontend.Context) error {
-	var row json.RawMessage
-	ok, err := readRow(c.Tx(), mapConfig, singleton, &row)
+	row, ok, err := cell(c, tables.Cell[jsondoc.Opaque]{Name: tables.ServiceConfigTable})
 	if err != nil {
 		return err
 	}
