@@ -110,18 +110,7 @@ func TestReplayWindow(t *testing.T) {
 // TestTwinSignature: with a signature (r, s) anybody can make (r, n-s), which
 // verifies too. It is not a second proposal.
 func TestTwinSignature(t *testing.T) {
-	w := newWorld(t)
-	if err := w.genesis(1, []string{"alice"}, nil); err != nil {
-		t.Fatal(err)
-	}
-	w.sign()
-	digest, err := w.update("alice")
-	if err == nil {
-		err = w.ack("alice", digest)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := aliceAlone(t)
 	alice := w.person("alice")
 	body, err := cose.SignGov(crand.Reader, alice.key, cose.RequestHeader{Kid: alice.id, Type: cose.TypeProposal, CreatedAt: 5}, []byte(`{"actions":[]}`))
 	if err != nil {

@@ -26,18 +26,7 @@ func (s slow) Run(ctx context.Context, sc api.Script, args []any, h *api.Host, l
 // ballot that does not end counts neither way.
 func TestScriptsThatTakeTooLong(t *testing.T) {
 	const tooLong = "Operation took too long to complete."
-	w := newWorld(t)
-	if err := w.genesis(1, []string{"alice"}, nil); err != nil {
-		t.Fatal(err)
-	}
-	w.sign()
-	digest, err := w.update("alice")
-	if err == nil {
-		err = w.ack("alice", digest)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := aliceAlone(t)
 	scripts := w.engine.Scripts
 	for export, want := range map[string]string{
 		"validate": "Failed to execute validation: " + tooLong,

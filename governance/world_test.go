@@ -98,6 +98,24 @@ type flags struct{ chunks, snapshots int }
 func (f *flags) ForceChunk()    { f.chunks++ }
 func (f *flags) ForceSnapshot() { f.snapshots++ }
 
+// aliceAlone is a service with one member, who is active.
+func aliceAlone(t *testing.T) *world {
+	t.Helper()
+	w := newWorld(t)
+	if err := w.genesis(1, []string{"alice"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	w.sign()
+	digest, err := w.update("alice")
+	if err == nil {
+		err = w.ack("alice", digest)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	serviceKey, err := keys.Generate(elliptic.P384(), rand.Reader)

@@ -75,11 +75,7 @@ func RenewServiceCert(random io.Reader, key *PrivateKey, old *x509.Certificate, 
 // NodeSelfCert makes the certificate a node presents before, and beside, the
 // one its service endorses. It may sign, as CCF's does.
 func NodeSelfCert(random io.Reader, key *PrivateKey, subject string, sans []SAN, w Window) ([]byte, error) {
-	name, err := ParseSubject(subject)
-	if err != nil {
-		return nil, err
-	}
-	alt, err := marshalSANs(sans)
+	name, alt, err := marshalNames(subject, sans)
 	if err != nil {
 		return nil, err
 	}

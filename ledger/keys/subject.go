@@ -117,14 +117,19 @@ func utf8String(s string) asn1.RawValue {
 	return asn1.RawValue{Class: asn1.ClassUniversal, Tag: asn1.TagUTF8String, Bytes: []byte(s)}
 }
 
+// marshalNames encodes a subject and its alternative names.
+func marshalNames(subject string, sans []SAN) (name, alt []byte, err error) {
+	if name, err = ParseSubject(subject); err != nil {
+		return nil, nil, err
+	}
+	alt, err = marshalSANs(sans)
+	return name, alt, err
+}
+
 // NodeCSR makes the request a joining node sends: its name, key and the
 // alternative names it wants.
 func NodeCSR(random io.Reader, key *PrivateKey, subject string, sans []SAN) ([]byte, error) {
-	name, err := ParseSubject(subject)
-	if err != nil {
-		return nil, err
-	}
-	alt, err := marshalSANs(sans)
+	name, alt, err := marshalNames(subject, sans)
 	if err != nil {
 		return nil, err
 	}
