@@ -18,6 +18,10 @@ var manuals = map[string][]string{
 		"config.json is valid", `"service_status":"Opening"`, "is active", "Accepted: 2 ballots", `"state":"PartOfNetwork"`, "ended well", "node stopping",
 		"ledger_1", "the ledger is valid", "already holds files", "exit code 1", "config.json is valid",
 	},
+	"MEMBER.md": {
+		"wrote dave_enc_pubk.pem", "Open: 1 ballots", `"organisation":"Dave & Co"`, "Accepted: 2 ballots", "is active", "Open: 1 ballots", "Open: 2 ballots", "Accepted: 3 ballots",
+		"Withdrawn", "export function validate", "44", "the ledger is valid", "opened with the recovered ledger secrets",
+	},
 }
 
 // TestManuals runs every shell block of every page in one terminal, as a reader
