@@ -60,7 +60,7 @@ type idleInterp struct {
 	since uint64
 }
 
-// reusedEntry is an interpreter kept for a key. Requests for it take turns.
+// reusedEntry is an interpreter kept for a key. One request at a time is in it.
 type reusedEntry struct {
 	key string
 	at  *list.Element
@@ -133,7 +133,14 @@ func (a *Apps) acquire(e Endpoint, m ModuleSource, o Options, c *call) (*lease, 
 	a.mu.Lock()
 	g := a.generation(m.Version())
 	if e.ReuseKey != nil {
-		return a.acquireReused(g, *e.ReuseKey, o, c) // unlocks
+		switch entry, failure := g.claim(*e.ReuseKey, o, c.host.Access); {
+		case failure != nil:
+			a.mu.Unlock()
+			return nil, failure, nil
+		case entry != nil:
+			a.mu.Unlock()
+			return a.acquireReused(g, entry)
+		}
 	}
 	l := &lease{gen: g, key: imageKey{e.Module, c.host.Access}}
 	// A historical state is part of what modules see while they load.
@@ -158,27 +165,37 @@ func (a *Apps) acquire(e Endpoint, m ModuleSource, o Options, c *call) (*lease, 
 	return l, nil, nil
 }
 
-func (a *Apps) acquireReused(g *generation, key string, o Options, c *call) (*lease, *Failure, error) {
+// claim takes the interpreter kept for a key, or returns nil when another request
+// is in it: that one gets a pristine interpreter rather than wait. Applications
+// cannot tell, for an interpreter may be forgotten at any time; in CCF requests
+// with one key take turns, on one core. Apps.mu is held.
+func (g *generation) claim(key string, o Options, access Access) (*reusedEntry, *Failure) {
 	g.trim(o.CachedInterpreters) // the cap may have been lowered
 	if o.CachedInterpreters <= 0 {
-		a.mu.Unlock()
-		return nil, &Failure{HTTPMessage: messageNoReuse}, nil
+		return nil, &Failure{HTTPMessage: messageNoReuse}
 	}
-	if c.host.Access == AppRW {
+	if access == AppRW {
 		key += " (rw)"
 	} else {
 		key += " (ro)"
 	}
 	e := g.reused[key]
-	if e == nil {
+	switch {
+	case e == nil:
 		e = &reusedEntry{key: key}
 		e.at = g.recent.PushBack(e)
 		g.reused[key] = e
+	case e.users > 0:
+		return nil, nil
 	}
 	g.recent.MoveToBack(e.at)
 	e.users++
 	g.trim(o.CachedInterpreters)
-	a.mu.Unlock()
+	return e, nil
+}
+
+// acquireReused enters a claimed interpreter, made now if need be.
+func (a *Apps) acquireReused(g *generation, e *reusedEntry) (*lease, *Failure, error) {
 	e.mu.Lock() // released by release
 	if e.it == nil {
 		it, err := newInterp(false)
