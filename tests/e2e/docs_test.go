@@ -18,6 +18,9 @@ var manuals = map[string][]string{
 		"config.json is valid", `"service_status":"Opening"`, "is active", "Accepted: 2 ballots", `"state":"PartOfNetwork"`, "ended well", "node stopping",
 		"ledger_1", "the ledger is valid", "already holds files", "exit code 1", "config.json is valid",
 	},
+	"APP.md": {
+		`{"text":"pay the rent","author":"`, "x-concordat-receipt: ", "receipt.json is valid", "claims", "receipt.cose is valid", "claims", "}200",
+	},
 	"MEMBER.md": {
 		"wrote dave_enc_pubk.pem", "Open: 1 ballots", `"organisation":"Dave & Co"`, "Accepted: 2 ballots", "is active", "Open: 1 ballots", "Open: 2 ballots", "Accepted: 3 ballots",
 		"Withdrawn", "export function validate", "44", "the ledger is valid", "opened with the recovered ledger secrets",
