@@ -21,6 +21,11 @@ var manuals = map[string][]string{
 	"APP.md": {
 		`{"text":"pay the rent","author":"`, "x-concordat-receipt: ", "receipt.json is valid", "claims", "receipt.cose is valid", "claims", "}200",
 	},
+	"AUDITOR.md": {
+		"receipt.json is valid", "rent-1", "receipt.json is valid", "claims", "the receipt is not valid", "exit code 4",
+		"the ledger is valid", "invalid: ledger_1-", "the ledger is NOT valid", "exit code 4", "the ledger is valid", "the ledger is NOT valid", "exit code 4",
+		"public:ccf.gov.constitution", `"state":"Accepted"`, "opened with the recovered ledger secrets", `"valid": true`, `"exit_code":4`,
+	},
 	"MEMBER.md": {
 		"wrote dave_enc_pubk.pem", "Open: 1 ballots", `"organisation":"Dave & Co"`, "Accepted: 2 ballots", "is active", "Open: 1 ballots", "Open: 2 ballots", "Accepted: 3 ballots",
 		"Withdrawn", "export function validate", "44", "the ledger is valid", "opened with the recovered ledger secrets",
