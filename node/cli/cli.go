@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"concordat/node/client"
+	"concordat/node/sandbox"
 )
 
 // Exit codes, the same for every command.
@@ -136,7 +137,7 @@ func codeOf(err error) int {
 	}
 	var s *client.ServiceError
 	unavailable := errors.As(err, &s) && s.Status == http.StatusServiceUnavailable
-	if unavailable || isNotOpen(err) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, client.ErrInvalid) {
+	if unavailable || isNotOpen(err) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, client.ErrInvalid) || errors.Is(err, sandbox.ErrNotInTime) {
 		return exitNotReady
 	}
 	return exitError

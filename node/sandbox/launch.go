@@ -187,6 +187,9 @@ func (s *Sandbox) waitReady(ctx context.Context, path string) error {
 	})
 }
 
+// ErrNotInTime means that the node lives and was not ready when the time was over.
+var ErrNotInTime = errors.New("in time")
+
 // until polls a condition while the node lives.
 func (s *Sandbox) until(ctx context.Context, what string, done func() bool) error {
 	for !done() {
@@ -194,7 +197,7 @@ func (s *Sandbox) until(ctx context.Context, what string, done func() bool) erro
 		case <-s.exited:
 			return fmt.Errorf("the node ended before it could %s; its log says why", what)
 		case <-ctx.Done():
-			return fmt.Errorf("the node did not %s in time; its log may say why", what)
+			return fmt.Errorf("the node did not %s %w; its log may say why", what, ErrNotInTime)
 		case <-time.After(poll):
 		}
 	}

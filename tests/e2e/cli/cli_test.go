@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -36,9 +37,8 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
-		ContinueOnError:     true, // a transcript shows all that differs
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exit": exit, "json": isJSON, "mode": mode, "service": service, "fetch": fetch, "flip": flip, "swap": swap,
+			"exit": exit, "json": isJSON, "mode": mode, "service": service, "fetch": fetch, "flip": flip, "swap": swap, "ask": ask, "term": term,
 		},
 	})
 }
@@ -175,6 +175,40 @@ func fetch(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("%s: %d %s", args[2], a.Status, a.Body)
 		}
 	}
+}
+
+// ask CODE PATH CERT ADDRESSES asks a node, whose certificate and addresses are in
+// files, until it answers with the code. The answer's body becomes the file "answer".
+func ask(ts *testscript.TestScript, _ bool, args []string) {
+	last := "no answer"
+	for end := time.Now().Add(startLimit); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		var names map[string]string
+		b, err := os.ReadFile(ts.MkAbs(args[3]))
+		if err != nil || json.Unmarshal(b, &names) != nil {
+			continue
+		}
+		cert, err := os.ReadFile(ts.MkAbs(args[2]))
+		ts.Check(err)
+		c, err := client.New(client.Options{URL: "https://" + names["main"], ServiceCert: cert})
+		ts.Check(err)
+		a, err := c.Do(context.Background(), http.MethodGet, args[1], nil, nil)
+		if err != nil {
+			last = err.Error()
+			continue
+		}
+		if last = strconv.Itoa(a.Status); last == args[0] {
+			ts.Check(os.WriteFile(ts.MkAbs("answer"), a.Body, 0o644))
+			return
+		}
+	}
+	ts.Fatalf("%s: want %s: %s", args[1], args[0], last)
+}
+
+// term PIDFILE sends SIGTERM to the process a file names.
+func term(ts *testscript.TestScript, _ bool, args []string) {
+	pid, err := strconv.Atoi(strings.TrimSpace(ts.ReadFile(args[0])))
+	ts.Check(err)
+	ts.Check(syscall.Kill(pid, syscall.SIGTERM))
 }
 
 // flip FILE OFFSET changes one bit.
